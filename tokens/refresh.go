@@ -1,0 +1,138 @@
+package tokens
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+)
+
+// Refresh is the content of a refresh token: a place in its session's
+// sequence, and what the next access token is made from, so that nothing need
+// be stored until the first refresh. Two encryptions of the same content are
+// the same token.
+//
+// Its plaintext is, in this order: version byte 1; one byte that is 1 for a
+// cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
+// and ParentIssuedAt in eight; AuthTime and SessionEnd in four, in Unix
+// seconds; Subject and ClientID, each as two bytes of length and the text;
+// Audience and Scope, each as one byte of count and the texts.
+type Refresh struct {
+	SessionID      ID
+	Generation     uint32    // of the session: 0 at login
+	IssuedAt       int64     // of this generation, Unix ms
+	ParentIssuedAt int64     // of the generation before, Unix ms; at login the issuer's choice
+	Subject        string    // as in Claims, and so the next three
+	ClientID       string    //
+	Audience       []string  //
+	Scope          []string  // may be empty
+	AuthTime       time.Time // the login; whole seconds
+	SessionEnd     time.Time // absolute end, fixed at login; whole seconds
+	Cookie         bool      // mode of the session: cookie, else token
+}
+
+const (
+	refreshVersion = 1
+	maxMillis      = maxTime * 1000
+)
+
+// ErrRefresh is returned by SealRefresh for content out of its bounds.
+var ErrRefresh = errors.New("tokens: malformed refresh token")
+
+// SealRefresh makes the refresh token's value. Errors: ErrRefresh, and those
+// of Seal.
+func SealRefresh(r *Refresh, k keys.Key) (string, error) {
+	if err := r.validate(); err != nil {
+		return "", fmt.Errorf("%w: %w", ErrRefresh, err)
+	}
+	return Seal(TypRefresh, r.encode(), k)
+}
+
+// OpenRefresh opens a refresh token. Neither its age nor its place in the
+// sequence is judged. Errors: those of Open, and the Reason BadPayload.
+func OpenRefresh(raw string, src keys.Source, now time.Time) (*Refresh, error) {
+	a, err := open(TypRefresh, raw, src, now, refreshRead)
+	if err != nil {
+		return nil, err
+	}
+	return a.refresh, nil
+}
+
+var refreshRead = []check{
+	{"refresh", (*artefact).checkRefresh, foundRefresh},
+}
+
+func (a *artefact) checkRefresh() error {
+	r, ok := parseRefresh(a.payload)
+	if !ok {
+		return refuse(BadPayload, "not a refresh token's content")
+	}
+	a.refresh = r
+	return nil
+}
+
+// validate holds at sealing as on opening.
+func (r *Refresh) validate() error {
+	if r.SessionID.IsZero() {
+		return faultMissing
+	}
+	if r.IssuedAt <= 0 || r.IssuedAt > maxMillis || r.ParentIssuedAt < 0 || r.ParentIssuedAt > maxMillis {
+		return faultRange
+	}
+	if !validTime(r.AuthTime) || !validTime(r.SessionEnd) {
+		return faultRange
+	}
+	if len(r.Audience) == 0 || len(r.Audience) > maxList || len(r.Scope) > maxList {
+		return faultList
+	}
+	for _, list := range [...][]string{{r.Subject, r.ClientID}, r.Audience, r.Scope} {
+		for _, s := range list {
+			if err := validText(s, maxText); err != nil {
+				return err
+			}
+		}
+	}
+	for _, s := range r.Scope {
+		if !scopeToken(s) {
+			return faultScope
+		}
+	}
+	return nil
+}
+
+func (r *Refresh) encode() []byte {
+	w := writer{out: make([]byte, 0, 256)}
+	w.byte(refreshVersion)
+	if r.Cookie {
+		w.byte(1)
+	} else {
+		w.byte(0)
+	}
+	w.out = append(w.out, r.SessionID[:]...)
+	w.uint32(r.Generation)
+	w.uint64(uint64(r.IssuedAt))
+	w.uint64(uint64(r.ParentIssuedAt))
+	w.time(r.AuthTime)
+	w.time(r.SessionEnd)
+	w.text(r.Subject)
+	w.text(r.ClientID)
+	w.texts(r.Audience)
+	w.texts(r.Scope)
+	return w.out
+}
+
+func parseRefresh(plain []byte) (*Refresh, bool) {
+	f, r := fields{in: plain}, &Refresh{}
+	f.demand(f.byte() == refreshVersion)
+	mode := f.byte()
+	f.demand(mode <= 1)
+	r.Cookie = mode == 1
+	copy(r.SessionID[:], f.take(len(r.SessionID)))
+	r.Generation = f.uint32()
+	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
+	r.AuthTime, r.SessionEnd = f.time(), f.time()
+	r.Subject, r.ClientID = f.text(), f.text()
+	r.Audience, r.Scope = f.texts(), f.texts()
+	return r, f.done() && r.validate() == nil
+}

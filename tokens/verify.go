@@ -1,0 +1,179 @@
+package tokens
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+)
+
+// Expect is what a verifier demands of an access token. There is no way to
+// switch one of the demands off.
+type Expect struct {
+	Issuer    string        // iss must equal it; required
+	Audiences []string      // aud must name at least one of them; required
+	Leeway    time.Duration // how far clocks may differ: 0 to MaxLeeway; zero is no leeway at all
+	Algs      []keys.Alg    // what may sign; nil: ES256, EdDSA, RS256
+}
+
+// MaxLeeway is the longest Expect.Leeway.
+const MaxLeeway = 5 * time.Minute
+
+// ErrExpect is returned by Verify for an Expect that demands too little. It is
+// a mistake of the program and not ErrInvalid.
+var ErrExpect = errors.New("tokens: unusable Expect")
+
+func (e Expect) check() error {
+	switch {
+	case e.Issuer == "":
+		return fmt.Errorf("%w: no issuer", ErrExpect)
+	case len(e.Audiences) == 0 || slices.Contains(e.Audiences, ""):
+		return fmt.Errorf("%w: no audience", ErrExpect)
+	case e.Leeway < 0 || e.Leeway > MaxLeeway:
+		return fmt.Errorf("%w: leeway", ErrExpect)
+	}
+	for _, alg := range e.Algs {
+		if !slices.Contains((Expect{}).algs(), alg) {
+			return fmt.Errorf("%w: algorithm %q", ErrExpect, alg)
+		}
+	}
+	return nil
+}
+
+func (e Expect) algs() []keys.Alg {
+	if len(e.Algs) == 0 {
+		return []keys.Alg{keys.ES256, keys.EdDSA, keys.RS256}
+	}
+	return e.Algs
+}
+
+// signed is the check of a JWS after the gate.
+var signed = []check{
+	{"signature", (*artefact).checkSignature, nil},
+}
+
+// read is the check that takes the claims from an authentic payload.
+var read = []check{
+	{"claims", (*artefact).checkClaims, foundClaims},
+}
+
+// judged are the checks of the claims, each independent of the others. The
+// expiry comes last: a token that fails there is right in everything else.
+var judged = []check{
+	{"issuer", (*artefact).checkIssuer, foundIssuer},
+	{"audience", (*artefact).checkAudience, foundAudience},
+	{"not-before", (*artefact).checkNotBefore, foundIssued},
+	{"login", (*artefact).checkLogin, foundLogin},
+	{"expiry", (*artefact).checkExpiry, foundExpiry},
+}
+
+// Verify checks an access token against every rule of the package comment and
+// returns its claims. src finds the key and now is the verifier's clock;
+// nothing else is looked at, and nothing is looked up.
+//
+// A refusal is an *Error with its Reason, and errors.Is(err, ErrInvalid). One
+// that is right in everything but exp is also ErrExpired, and then the claims
+// are returned beside the error. An error that src answers with other than
+// unknown, retired or revoked (keys.ErrUnavailable) is passed on and is not
+// ErrInvalid; neither is ErrExpect.
+func Verify(raw string, src keys.Source, e Expect, now time.Time) (*Claims, error) {
+	if err := e.check(); err != nil {
+		return nil, err
+	}
+	kind, _ := kindOf(TypAccess)
+	a := artefact{raw: raw, kind: kind, src: src, expect: e, now: now}
+	err := a.run(gate, signed, read, judged)
+	if err != nil && !errors.Is(err, ErrExpired) {
+		return nil, err
+	}
+	return &a.claims.Claims, err
+}
+
+// VerifyBytes checks an artefact that SignBytes made with this typ (TypFeed or
+// TypKeys) and returns its payload. Its errors are those of Verify, and ErrType.
+// It needs memory for at most three times the artefact, and next to none for
+// one that the gate refuses or whose key is unknown.
+func VerifyBytes(typ, raw string, src keys.Source, now time.Time) ([]byte, error) {
+	if typ != TypFeed && typ != TypKeys {
+		return nil, ErrType
+	}
+	kind, _ := kindOf(typ)
+	a := artefact{raw: raw, kind: kind, src: src, now: now}
+	if err := a.run(gate, signed); err != nil {
+		return nil, err
+	}
+	return a.payload, nil
+}
+
+// checkSignature checks the signature over the text of the first two parts,
+// and only then decodes the payload.
+func (a *artefact) checkSignature() error {
+	sig, err := decode(a.parts[2])
+	if err != nil {
+		return refuse(BadForm, "signature is not base64url")
+	}
+	input := a.raw[:len(a.parts[0])+1+len(a.parts[1])]
+	if err := verifySignature(a.key.Alg, a.key.Public(), input, sig); err != nil {
+		return refuse(BadSignature, "")
+	}
+	if a.payload, err = decode(a.parts[1]); err != nil {
+		return refuse(BadForm, "payload is not base64url")
+	}
+	return nil
+}
+
+func (a *artefact) checkClaims() error {
+	p, err := parseClaims(string(a.payload))
+	if err != nil {
+		return refuse(BadClaims, err.Error())
+	}
+	a.claims = p
+	a.claims.KeyID = a.header.kid
+	return nil
+}
+
+func (a *artefact) checkIssuer() error {
+	if a.claims.Issuer != a.expect.Issuer {
+		return refuse(WrongIssuer, "")
+	}
+	return nil
+}
+
+func (a *artefact) checkAudience() error {
+	for _, aud := range a.claims.Audience {
+		if slices.Contains(a.expect.Audiences, aud) {
+			return nil
+		}
+	}
+	return refuse(WrongAud, "")
+}
+
+func (a *artefact) checkNotBefore() error {
+	latest := a.now.Add(a.expect.Leeway)
+	if a.claims.IssuedAt.After(latest) {
+		return refuse(NotYet, "iat is in the future")
+	}
+	if a.claims.notBefore.After(latest) {
+		return refuse(NotYet, "nbf is in the future")
+	}
+	return nil
+}
+
+// checkLogin allows auth_time one second more than the leeway: the issuer
+// rounds it up past a not-before revocation of the same second.
+func (a *artefact) checkLogin() error {
+	if a.claims.AuthTime.After(a.now.Add(a.expect.Leeway + time.Second)) {
+		return refuse(NotYet, "auth_time is in the future")
+	}
+	return nil
+}
+
+// checkExpiry: valid until exp plus leeway, and no longer at it (RFC 7519 §4.1.4).
+func (a *artefact) checkExpiry() error {
+	if !a.now.Before(a.claims.ExpiresAt.Add(a.expect.Leeway)) {
+		return refuse(Expired, "")
+	}
+	return nil
+}
