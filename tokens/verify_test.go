@@ -1,0 +1,237 @@
+package tokens_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+func TestVerifyGivesBackTheClaimsThatSignTook(t *testing.T) {
+	f := setup(t)
+	for _, k := range []keys.Key{f.es, f.ed, f.rs} {
+		raw := must[string](t)(tokens.Sign(annsClaims(), k))
+		got := must[*tokens.Claims](t)(tokens.Verify(raw, f.src, orders(), noon))
+		want := annsClaims()
+		want.KeyID = k.ID
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: got %+v, want %+v", k.Alg, got, want)
+		}
+	}
+}
+
+func TestAServicesOwnTokenHasItsIssueForItsLogin(t *testing.T) {
+	f := setup(t)
+	c := annsClaims()
+	c.SessionID, c.AuthTime, c.Scope, c.Roles = tokens.ID{}, time.Time{}, nil, nil
+	raw := must[string](t)(tokens.Sign(c, f.es))
+	got := must[*tokens.Claims](t)(tokens.Verify(raw, f.src, orders(), noon))
+	if !got.SessionID.IsZero() || got.Scope != nil || got.Roles != nil || !got.AuthTime.Equal(got.IssuedAt) {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestSignRoundsTimesDown(t *testing.T) {
+	f := setup(t)
+	c := annsClaims()
+	c.ExpiresAt = c.ExpiresAt.Add(999 * time.Millisecond)
+	raw := must[string](t)(tokens.Sign(c, f.es))
+	got := must[*tokens.Claims](t)(tokens.Verify(raw, f.src, orders(), noon))
+	if !got.ExpiresAt.Equal(noon.Add(5 * time.Minute)) {
+		t.Errorf("exp is %v", got.ExpiresAt)
+	}
+}
+
+func TestTheClockDecides(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	exp := noon.Add(5 * time.Minute)
+	for name, c := range map[string]struct {
+		now  time.Time
+		want tokens.Reason
+	}{
+		"a second before exp":                    {exp.Add(-time.Second), ""},
+		"at exp, within the leeway":              {exp, ""},
+		"the last moment of the leeway":          {exp.Add(time.Minute - 1), ""},
+		"exp plus the leeway":                    {exp.Add(time.Minute), tokens.Expired},
+		"a year later":                           {exp.AddDate(1, 0, 0), tokens.Expired},
+		"iat as far ahead as the leeway":         {noon.Add(-time.Minute), ""},
+		"iat a moment further ahead":             {noon.Add(-time.Minute - 1), tokens.NotYet},
+		"a clock that was never set (time zero)": {time.Time{}, tokens.NotYet},
+	} {
+		t.Run(name, func(t *testing.T) {
+			claims, err := tokens.Verify(raw, f.src, orders(), c.now)
+			if reasonOf(err) != c.want || (err == nil) != (c.want == "") {
+				t.Fatalf("got %v, want %q", err, c.want)
+			}
+			if returned := claims != nil; returned != (c.want == "" || c.want == tokens.Expired) {
+				t.Errorf("claims returned: %v", returned)
+			}
+		})
+	}
+}
+
+func TestAuthTimeMayBeASecondPastTheLeeway(t *testing.T) {
+	f := setup(t)
+	for ahead, want := range map[time.Duration]tokens.Reason{61 * time.Second: "", 62 * time.Second: tokens.NotYet} {
+		c := annsClaims()
+		c.AuthTime = noon.Add(ahead)
+		raw := must[string](t)(tokens.Sign(c, f.es))
+		if _, err := tokens.Verify(raw, f.src, orders(), noon); reasonOf(err) != want {
+			t.Errorf("%v ahead: %v", ahead, err)
+		}
+	}
+}
+
+func TestExpectationsAreMet(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	for name, c := range map[string]struct {
+		change func(*tokens.Expect)
+		want   tokens.Reason
+	}{
+		"another issuer":                  {func(e *tokens.Expect) { e.Issuer += "/" }, tokens.WrongIssuer},
+		"the issuer in another case":      {func(e *tokens.Expect) { e.Issuer = "https://AUTH.example.com" }, tokens.WrongIssuer},
+		"another audience":                {func(e *tokens.Expect) { e.Audiences = []string{"billing"} }, tokens.WrongAud},
+		"a prefix of the audience":        {func(e *tokens.Expect) { e.Audiences = []string{"order"} }, tokens.WrongAud},
+		"the second of two audiences":     {func(e *tokens.Expect) { e.Audiences = []string{"billing", "stock"} }, ""},
+		"an algorithm that is not listed": {func(e *tokens.Expect) { e.Algs = []keys.Alg{keys.EdDSA, keys.RS256} }, tokens.WrongAlg},
+		"an algorithm that is listed":     {func(e *tokens.Expect) { e.Algs = []keys.Alg{keys.ES256} }, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := orders()
+			c.change(&e)
+			if _, err := tokens.Verify(raw, f.src, e, noon); reasonOf(err) != c.want || (err == nil) != (c.want == "") {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestAnExpectThatDemandsTooLittleIsAMistakeOfTheProgram(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	for name, change := range map[string]func(*tokens.Expect){
+		"no issuer":         func(e *tokens.Expect) { e.Issuer = "" },
+		"no audience":       func(e *tokens.Expect) { e.Audiences = nil },
+		"an empty audience": func(e *tokens.Expect) { e.Audiences = []string{"orders", ""} },
+		"negative leeway":   func(e *tokens.Expect) { e.Leeway = -1 },
+		"hours of leeway":   func(e *tokens.Expect) { e.Leeway = time.Hour },
+		"an unknown alg":    func(e *tokens.Expect) { e.Algs = []keys.Alg{"HS256"} },
+		"a sealing alg":     func(e *tokens.Expect) { e.Algs = []keys.Alg{keys.A256GCM} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := orders()
+			change(&e)
+			_, err := tokens.Verify(raw, f.src, e, noon)
+			if !errors.Is(err, tokens.ErrExpect) || errors.Is(err, tokens.ErrInvalid) {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestErrorsTellWhoseFaultItIs(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	for name, c := range map[string]struct {
+		fault   error
+		invalid bool
+		reason  tokens.Reason
+	}{
+		"unknown key":     {keys.ErrUnknownKey, true, tokens.UnknownKey},
+		"retired key":     {fmt.Errorf("ring: %w", keys.ErrRetiredKey), true, tokens.RetiredKey},
+		"revoked key":     {keys.ErrRevokedKey, true, tokens.RevokedKey},
+		"no key set yet":  {keys.ErrUnavailable, false, ""},
+		"any other fault": {errors.New("disk on fire"), false, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			src := bundle{keys: f.src.keys, faults: map[string]error{f.es.ID: c.fault}}
+			_, err := tokens.Verify(raw, src, orders(), noon)
+			if !errors.Is(err, c.fault) || errors.Is(err, tokens.ErrInvalid) != c.invalid || reasonOf(err) != c.reason {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+	_, err := tokens.Verify(raw, f.src, orders(), noon.AddDate(1, 0, 0))
+	if !errors.Is(err, tokens.ErrExpired) || !errors.Is(err, tokens.ErrInvalid) {
+		t.Errorf("expired: %v", err)
+	}
+	_, err = tokens.Verify("no token", f.src, orders(), noon)
+	if errors.Is(err, tokens.ErrExpired) || !errors.Is(err, tokens.ErrInvalid) {
+		t.Errorf("garbage: %v", err)
+	}
+}
+
+func TestAnExpiredTokenThatIsWrongOtherwiseIsNotJustExpired(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	e := orders()
+	e.Audiences = []string{"billing"}
+	claims, err := tokens.Verify(raw, f.src, e, noon.AddDate(1, 0, 0))
+	if claims != nil || errors.Is(err, tokens.ErrExpired) || reasonOf(err) != tokens.WrongAud {
+		t.Errorf("got %v, %v", claims, err)
+	}
+}
+
+// liar is a source that answers with its key whatever it is asked for.
+type liar struct{ key keys.Key }
+
+func (l liar) Key(string, keys.Purpose, time.Time) (keys.Key, error) { return l.key, nil }
+
+func TestASourceThatGivesTheWrongKeyIsNotBelieved(t *testing.T) {
+	f := setup(t)
+	head := func(k keys.Key) string {
+		return `{"alg":"` + string(k.Alg) + `","kid":"` + k.ID + `","typ":"at+jwt"}`
+	}
+	payload := payloadOf(t, must[string](t)(tokens.Sign(annsClaims(), f.es)))
+	for name, c := range map[string]struct {
+		raw  string
+		key  keys.Key
+		want tokens.Reason
+	}{
+		"a feed key":         {craft(t, head(f.feed), payload, f.feed.Signer(), "EdDSA"), f.feed, tokens.UnknownKey},
+		"a key of other kid": {craft(t, head(f.es), payload, f.es.Signer(), "ES256"), f.retired, tokens.UnknownKey},
+		"a key of other alg": {craft(t, strings.Replace(head(f.ed), "EdDSA", "ES256", 1), payload, f.es.Signer(), "ES256"), f.ed, tokens.WrongAlg},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := tokens.Verify(c.raw, liar{c.key}, orders(), noon); reasonOf(err) != c.want {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func payloadOf(t testing.TB, raw string) string {
+	t.Helper()
+	return string(must[*tokens.Inspection](t)(tokens.InspectUnverified(raw)).Payload)
+}
+
+func TestErrorsQuoteNothingOfTheToken(t *testing.T) {
+	f := setup(t)
+	const mark = "s3cr3tmark"
+	good := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	parts := strings.Split(good, ".")
+	for _, raw := range []string{
+		mark, mark + "." + mark + "." + mark,
+		b64(`{"`+mark+`":"`+mark+`"}`) + ".e30." + parts[2],
+		b64(`{"alg":"`+mark+`","kid":"`+f.es.ID+`","typ":"at+jwt"}`) + ".e30." + parts[2],
+		b64(`{"alg":"ES256","kid":"`+f.es.ID+`","typ":"`+mark+`"}`) + ".e30." + parts[2],
+		craft(t, header(f.es), `{"`+mark+`":`+mark+`}`, f.es.Signer(), "ES256"),
+	} {
+		_, err := tokens.Verify(raw, f.src, orders(), noon)
+		if err == nil || strings.Contains(err.Error(), mark) {
+			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
+// header is the header that Sign gives.
+func header(k keys.Key) string {
+	return `{"alg":"` + string(k.Alg) + `","kid":"` + k.ID + `","typ":"at+jwt"}`
+}
