@@ -1,0 +1,119 @@
+package keys
+
+import (
+	"encoding/json"
+	"fmt"
+)
+
+// MaxSetBytes is how large a JWK Set may be that is parsed.
+const MaxSetBytes = 256 << 10
+
+// use is the "use" member (RFC 7517 §4.2) by which a set tells purposes
+// apart. That of feed keys is our own: a stranger's verifier passes it over
+// instead of trusting the key with access tokens.
+func (p Purpose) use() string {
+	switch p {
+	case AccessToken:
+		return "sig"
+	case Feed:
+		return "sealring-feed"
+	}
+	return "enc"
+}
+
+// purposeOf finds what an entry with this use and alg is for. Refresh token
+// keys are in no set.
+func purposeOf(use string, alg Alg) (Purpose, bool) {
+	for _, p := range []Purpose{AccessToken, Feed, SessionCookie} {
+		if p.use() == use && p.allows(alg) {
+			return p, true
+		}
+	}
+	return "", false
+}
+
+// JWKS writes the set as a JWK Set (RFC 7517 §5), always the same bytes for
+// the same keys: kid, kty, alg, use, then crv, x, y or n, e or k. With session
+// keys in it the result is a secret.
+func (s *Set) JWKS() []byte {
+	list := make([]jwk, len(s.keys))
+	for i, k := range s.keys {
+		j := describe(k.material())
+		j.Kid, j.Alg, j.Use = k.ID, k.Alg, k.Purpose.use()
+		list[i] = j
+	}
+	return marshal(map[string][]jwk{"keys": list})
+}
+
+// ParseSet reads a JWK Set of at most 256 KiB and 64 keys. Entries whose use
+// and alg together are none of ours are passed over, as another issuer's set
+// may hold them; one that claims to be ours must be right in everything: its
+// type fits its alg, the point is on the curve, RSA has 3072 bit or more, no
+// private half is there, and the kid is the RFC 7638 thumbprint. A name twice
+// in one object or a kid twice in the set fails it (ErrMalformed,
+// ErrKeyMaterial).
+func ParseSet(jwks []byte) (*Set, error) {
+	if err := checkJSON(jwks, MaxSetBytes); err != nil {
+		return nil, fmt.Errorf("parsing a key set: %w", err)
+	}
+	o := newObject(jwks)
+	list := o.list("keys")
+	if o.err != nil {
+		return nil, fmt.Errorf("parsing a key set: %w", o.err)
+	}
+	if len(list) > MaxKeys {
+		return nil, fmt.Errorf("parsing a key set: %w: %d keys, at most %d", ErrMalformed, len(list), MaxKeys)
+	}
+	var keys []Key
+	seen := map[string]bool{}
+	for i, raw := range list {
+		k, ours, err := parseEntry(raw, seen)
+		if err != nil {
+			return nil, fmt.Errorf("parsing a key set: entry %d: %w", i, err)
+		}
+		if ours {
+			keys = append(keys, k)
+		}
+	}
+	return newSet(keys), nil
+}
+
+// parseEntry reads one JWK; ours is false for one to pass over.
+func parseEntry(raw json.RawMessage, seen map[string]bool) (k Key, ours bool, err error) {
+	o := newObject(raw)
+	kid, use, alg := o.optional("kid"), o.optional("use"), Alg(o.optional("alg"))
+	if o.err != nil {
+		return Key{}, false, o.err
+	}
+	if seen[kid] && kid != "" {
+		return Key{}, false, fmt.Errorf("%w: the kid %q twice", ErrMalformed, clip(kid))
+	}
+	seen[kid] = true
+	p, ours := purposeOf(use, alg)
+	if !ours {
+		return Key{}, false, nil
+	}
+	m, err := parseMaterial(p, alg, o)
+	if err != nil {
+		return Key{}, false, err
+	}
+	if thumbprint(m) != kid {
+		return Key{}, false, fmt.Errorf("%w: the kid %q is not the key's RFC 7638 thumbprint", ErrKeyMaterial, clip(kid))
+	}
+	return Key{ID: kid, Purpose: p, Alg: alg, hidden: hide(m)}, true, nil
+}
+
+func parseMaterial(p Purpose, alg Alg, o *object) (material, error) {
+	if !p.seals() {
+		public, err := parsePublic(alg, o)
+		return material{public: public}, err
+	}
+	kty, secret := o.text("kty"), o.bytes("k")
+	if o.err != nil {
+		return material{}, o.err
+	}
+	if kty != "oct" || len(secret) != SecretSize {
+		return material{}, fmt.Errorf("%w: %s wants 32 bytes of k (RFC 7518 §6.4)", ErrKeyMaterial, alg)
+	}
+	return material{secret: secret}, nil
+}
