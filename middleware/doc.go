@@ -1,0 +1,45 @@
+// Package middleware stands before the handlers of a microservice and lets
+// only requests through that carry a valid session.
+//
+// A Guard holds in memory the issuer's public keys and the short list of what
+// to stop trusting; one feed keeps both fresh. A request is judged from memory
+// alone: no network call is made for it, and it does not matter to it whether
+// the issuer is up.
+//
+//	guard, err := middleware.New(ctx, middleware.Config{
+//		Issuer:   "https://auth.example.com",
+//		Audience: "orders",
+//		Client:   middleware.Client{ID: "orders", Secret: secret},
+//	})
+//	defer guard.Close()
+//	http.ListenAndServe(addr, guard.Handler(mux))
+//
+// # What is decided, and in which order
+//
+//  1. Exactly one credential: "Authorization: Bearer" or the session cookie.
+//     Two of them, or one twice, are refused (400): whoever guesses which one
+//     counts will one day guess differently from its neighbour.
+//  2. A cookie is sent by the browser whoever wrote the page, so an unsafe
+//     method with a cookie must come from the same origin
+//     (net/http.CrossOriginProtection). A bearer token is never sent by itself.
+//  3. A cookie is opened; inside is the very access token that a bearer would
+//     carry, and from here on both go the same way.
+//  4. The token is verified: form, signature, issuer, audience, times.
+//  5. The token is looked up in the revocation list, on every request.
+//  6. The younger of the token and the list must be at most MaxStale old. The
+//     issuer looks at its own list when it signs, so a young token is its own
+//     proof; a cold or cut-off guard needs no special case.
+//
+// Check does this and decides; Handler acts on it: it answers a refusal, or it
+// puts the Session into the request's context and serves. That context ends,
+// with a cause (ErrRevoked, ErrKeyRevoked, ErrExpired, ErrRefreshNeeded), when
+// the session does, so that a stream or a long poll ends by itself. The
+// ResponseWriter is passed on as it is.
+//
+// # Refusals
+//
+// The answers are those of RFC 6750 §3 with an RFC 9457 problem document. There
+// is one single answer for every kind of bad token; the reason goes to the log.
+// What is not the caller's fault is never a 401: while there are no keys yet
+// the answer is 503, and a client keeps its session.
+package middleware

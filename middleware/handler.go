@@ -1,0 +1,111 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Handler serves requests with a valid session through next and refuses all
+// others. next finds the session by FromContext; its context ends with the
+// session.
+func (g *Guard) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := g.Check(r)
+		if err != nil {
+			g.Refuse(w, r, err)
+			return
+		}
+		g.serve(w, r, s, next)
+	})
+}
+
+// Optional is Handler for pages that everyone may see: a request without any
+// credential is served without a session. A bad credential is still refused,
+// for its sender believes to be somebody.
+func (g *Guard) Optional(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, err := g.Check(r)
+		switch {
+		case errors.Is(err, ErrNoCredential):
+			next.ServeHTTP(w, r)
+		case err != nil:
+			g.Refuse(w, r, err)
+		default:
+			g.serve(w, r, s, next)
+		}
+	})
+}
+
+// serve lets a checked request through, in a context that ends with s.
+func (g *Guard) serve(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
+	ctx := context.WithValue(r.Context(), contextKey{}, &admitted{guard: g, session: s})
+	ctx, leave, err := g.enter(ctx, s)
+	if err != nil {
+		g.Refuse(w, r, err)
+		return
+	}
+	defer leave()
+	next.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// RequireScope lets only sessions through that carry every one of the scopes.
+// Where no Handler of this guard stands before it, it is one itself.
+func (g *Guard) RequireScope(scopes ...string) func(http.Handler) http.Handler {
+	return g.require(func(s *Session) error {
+		for _, scope := range scopes {
+			if !s.HasScope(scope) {
+				return &scopeError{scopes}
+			}
+		}
+		return nil
+	})
+}
+
+// RequireRole lets only sessions through that carry every one of the roles.
+// Where no Handler of this guard stands before it, it is one itself.
+func (g *Guard) RequireRole(roles ...string) func(http.Handler) http.Handler {
+	return g.require(func(s *Session) error {
+		for _, role := range roles {
+			if !s.HasRole(role) {
+				return ErrInsufficientRole
+			}
+		}
+		return nil
+	})
+}
+
+// RequireFresh lets only sessions through whose token, or the revocation list
+// they were checked against, is at most d old. What it refuses a refresh
+// cures. Where no Handler of this guard stands before it, it is one itself.
+func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
+	return g.require(func(s *Session) error {
+		if staleness(s.claims, g.trust.AsOf(), time.Now()) > d {
+			return ErrRefreshNeeded
+		}
+		return nil
+	})
+}
+
+// require makes a middleware of a rule about sessions.
+func (g *Guard) require(rule func(*Session) error) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		ruled := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s, _ := g.session(r.Context())
+			if err := rule(s); err != nil {
+				g.Refuse(w, r, err)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+		alone := g.Handler(ruled)
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, ok := g.session(r.Context()); ok {
+				ruled.ServeHTTP(w, r)
+				return
+			}
+			alone.ServeHTTP(w, r)
+		})
+	}
+}

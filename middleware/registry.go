@@ -1,0 +1,121 @@
+package middleware
+
+import (
+	"context"
+	"sync"
+
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// registry finds the requests being served that a revocation entry may match.
+// Each stands under every target that could name it, in lists that take and give
+// back a request in constant time; no goroutine belongs to a request.
+//
+// A request registers first and looks at the list afterwards. An entry is in
+// the list first and looked up here afterwards. So whatever the order, one of
+// the two sees the other.
+type registry struct {
+	list *revocation.List
+
+	mu    sync.Mutex
+	heads map[revocation.Target]*link
+	count int
+}
+
+// visit is one request being served.
+type visit struct {
+	claims *tokens.Claims
+	cancel context.CancelCauseFunc
+	links  []link
+}
+
+// link is a visit's place in the list of one target.
+type link struct {
+	under      revocation.Target
+	visit      *visit
+	prev, next *link
+}
+
+func newRegistry(list *revocation.List) *registry {
+	return &registry{list: list, heads: map[revocation.Target]*link{}}
+}
+
+// revoked asks the list.
+func (g *registry) revoked(c *tokens.Claims) error {
+	if e, ok := g.list.Match(c); ok {
+		return ended(e)
+	}
+	return nil
+}
+
+// add registers a visit under every target of its claims.
+func (g *registry) add(v *visit) {
+	under := revocation.Targets(v.claims)
+	v.links = make([]link, len(under))
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count++
+	for i := range v.links {
+		l := &v.links[i]
+		l.visit, l.under, l.next = v, under[i], g.heads[under[i]]
+		if l.next != nil {
+			l.next.prev = l
+		}
+		g.heads[under[i]] = l
+	}
+}
+
+// remove forgets a visit that add registered.
+func (g *registry) remove(v *visit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count--
+	for i := range v.links {
+		g.unlink(&v.links[i])
+	}
+}
+
+func (g *registry) unlink(l *link) {
+	if l.next != nil {
+		l.next.prev = l.prev
+	}
+	switch {
+	case l.prev != nil:
+		l.prev.next = l.next
+	case l.next != nil:
+		g.heads[l.under] = l.next
+	default:
+		delete(g.heads, l.under)
+	}
+}
+
+// apply ends the visits that the entries match. The list, which holds the
+// entries already, decides; the registry only finds whom to ask about.
+func (g *registry) apply(entries []revocation.Entry) {
+	for _, v := range g.under(entries) {
+		if err := g.revoked(v.claims); err != nil {
+			v.cancel(err)
+		}
+	}
+}
+
+// under returns the visits that stand under the entries' targets.
+func (g *registry) under(entries []revocation.Entry) []*visit {
+	var found []*visit
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, e := range entries {
+		for l := g.heads[e.Target()]; l != nil; l = l.next {
+			found = append(found, l.visit)
+		}
+	}
+	return found
+}
+
+// len returns the number of visits.
+func (g *registry) len() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.count
+}

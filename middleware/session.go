@@ -1,0 +1,98 @@
+package middleware
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// Session is what a request may act on: the verified claims of its access
+// token, as plain values. It is shared by everything that serves the request
+// and must not be changed.
+type Session struct {
+	Subject   string          `json:"subject"`            // sub: who
+	ID        string          `json:"id,omitempty"`       // sid, 22 characters; empty for a service's own token
+	Scopes    []string        `json:"scopes"`             // scope
+	Roles     []string        `json:"roles"`              // roles
+	ClientID  string          `json:"client_id"`          // client_id: through which client
+	Audience  []string        `json:"audience"`           // aud
+	ExpiresAt time.Time       `json:"expires_at"`         // exp of the access token, not of the session
+	IssuedAt  time.Time       `json:"issued_at"`          // iat
+	AuthTime  time.Time       `json:"auth_time,omitzero"` // auth_time: the login
+	Data      json.RawMessage `json:"data,omitempty"`     // the session's private data, an object; only where a cookie came
+	Token     tokens.Secret   `json:"-"`                  // the access token, to pass on to the next service
+	Lag       time.Duration   `json:"-"`                  // how old the revocation list was at the check; NoList before the first one
+	claims    *tokens.Claims  // as verified
+}
+
+// NoList is the Lag of a session that was checked without any revocation list.
+const NoList time.Duration = math.MaxInt64
+
+// Claims returns a copy of the token's claims.
+func (s *Session) Claims() tokens.Claims {
+	c := *s.claims
+	c.Audience, c.Scope, c.Roles = slices.Clone(c.Audience), slices.Clone(c.Scope), slices.Clone(c.Roles)
+	return c
+}
+
+// HasScope reports whether the session carries the scope, exactly.
+func (s *Session) HasScope(scope string) bool { return slices.Contains(s.Scopes, scope) }
+
+// HasRole reports whether the session carries the role, exactly.
+func (s *Session) HasRole(role string) bool { return slices.Contains(s.Roles, role) }
+
+// newSession gives the claims the shape that handlers see. Lists are never
+// nil, so that their JSON is [].
+func newSession(c *tokens.Claims, raw string, data []byte, lag time.Duration) *Session {
+	s := &Session{
+		Subject:   c.Subject,
+		Scopes:    append([]string{}, c.Scope...),
+		Roles:     append([]string{}, c.Roles...),
+		ClientID:  c.ClientID,
+		Audience:  append([]string{}, c.Audience...),
+		ExpiresAt: c.ExpiresAt,
+		IssuedAt:  c.IssuedAt,
+		AuthTime:  c.AuthTime,
+		Data:      data,
+		Token:     tokens.Secret(raw),
+		Lag:       lag,
+		claims:    c,
+	}
+	if !c.SessionID.IsZero() {
+		s.ID = c.SessionID.String()
+	}
+	return s
+}
+
+// contextKey is the key of *admitted in a request's context.
+type contextKey struct{}
+
+// admitted says which guard let the request through: a session of one guard
+// proves nothing to another, which may stand for another audience.
+type admitted struct {
+	guard   *Guard
+	session *Session
+}
+
+// FromContext returns the session that a guard's Handler or Optional put into
+// the request's context; false where there is none.
+func FromContext(ctx context.Context) (*Session, bool) {
+	a, ok := ctx.Value(contextKey{}).(*admitted)
+	if !ok {
+		return nil, false
+	}
+	return a.session, true
+}
+
+// session returns what this very guard let through.
+func (g *Guard) session(ctx context.Context) (*Session, bool) {
+	a, ok := ctx.Value(contextKey{}).(*admitted)
+	if !ok || a.guard != g {
+		return nil, false
+	}
+	return a.session, true
+}

@@ -1,0 +1,39 @@
+// Package issuer follows one issuer: it keeps that issuer's public keys, its
+// session keys and its revocations in memory, and keeps them fresh. It is the
+// only part of verifying that talks to the network, and it does so beside the
+// requests, never for one.
+//
+// # What it does
+//
+// Over one keep-alive connection, one after the other: the metadata (RFC
+// 8414), the key set (RFC 7517), the session keys where a Client is given, and
+// then the feed, which stays open. The feed's first event is the key set in
+// the form in which it is now, the second a snapshot of the revocations; deltas
+// and heartbeats follow.
+//
+// Whatever the feed says is signed with a feed key of the key set, so what
+// carries it can delay it and nothing else. The entries of every authentic
+// frame are applied, for revocations merge in any order. The position moves on
+// only where a frame joins on to it; otherwise one is missing, and the feed is
+// asked again from the last position that is sure.
+//
+// # When something fails
+//
+// Nothing that was once known is given up: keys and revocations go on to be
+// served while the issuer is away, and AsOf tells how old they are. A
+// connection on which no heartbeat has come for two beats is dead. It is
+// redone after a random time whose bound doubles from half a second to half a
+// minute, so that ten thousand followers do not come back in one moment.
+//
+// A key that has left the set has left the follower with the same event. A
+// token with an unknown key can make it look for a newer set (Refresh), once in
+// ten seconds at most, and not at all while a live feed keeps the set.
+//
+// # Whom it believes
+//
+// The metadata must name the very issuer that was configured (RFC 8414 §3.3),
+// and only addresses of the issuer's own origin; redirects are not followed.
+// Otherwise whoever may write one page of a host could hand us his keys, or
+// have us send our secret to a place of his choice. Every body, line and event
+// has a bound.
+package issuer

@@ -1,0 +1,138 @@
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+)
+
+const (
+	minKeySetAge     = 10 * time.Second
+	defaultKeySetAge = 5 * time.Minute
+	maxKeySetAge     = time.Hour
+)
+
+// errNoSessionKeys is an issuer that names no place for them.
+var errNoSessionKeys = errors.New("issuer has no session keys to give")
+
+// documents fetches what is missing or too old, in the order in which it
+// depends on each other.
+func (f *Follower) documents(ctx context.Context) error {
+	if f.current(time.Now()) {
+		return nil
+	}
+	if err := f.fetchMetadata(ctx); err != nil {
+		return err
+	}
+	if err := f.fetchKeySet(ctx); err != nil {
+		return err
+	}
+	if !f.hasClient() {
+		return nil
+	}
+	err := f.fetchSessionKeys(ctx)
+	if forbidden(err) {
+		f.log.Warn("session keys refused: session cookies can not be opened", "fault", err.Error())
+		f.update(func(s *state) { s.noSessions = true })
+		return nil
+	}
+	return err
+}
+
+// current reports whether all documents are there and the key set is within
+// its age.
+func (f *Follower) current(now time.Time) bool {
+	s := f.state.Load()
+	return s.set != nil && !s.due && now.Sub(s.setAt) < s.setMaxAge && (!f.hasClient() || s.sessions != nil || s.noSessions)
+}
+
+func (f *Follower) fetchMetadata(ctx context.Context) error {
+	uri := strings.TrimSuffix(f.cfg.Issuer, "/") + metadataPath
+	doc, _, err := f.fetch(ctx, uri, "application/json", false, maxMetadata)
+	if err != nil {
+		return err
+	}
+	m, err := parseMetadata(doc, f.cfg.Issuer, f.base)
+	if err != nil {
+		return err
+	}
+	f.update(func(s *state) { s.meta = m })
+	return nil
+}
+
+// fetchKeySet takes the key set from the issuer. It comes from the origin
+// itself and is newer than any generation heard of before, even of a ring that
+// was made anew.
+func (f *Follower) fetchKeySet(ctx context.Context) error {
+	asked := time.Now()
+	doc, header, err := f.fetch(ctx, f.state.Load().meta.jwksURI, "application/jwk-set+json, application/json", false, maxKeySet)
+	if err != nil {
+		return err
+	}
+	set, err := keys.ParseSet(doc)
+	if err != nil {
+		return fmt.Errorf("reading the key set: %w", err)
+	}
+	f.update(func(s *state) {
+		f.noteKeys(s.set, set, 0)
+		s.set, s.setAt, s.setMaxAge, s.generation, s.due = set, asked, maxAge(header), 0, false
+	})
+	return nil
+}
+
+func (f *Follower) fetchSessionKeys(ctx context.Context) error {
+	uri := f.state.Load().meta.sessionKeysURI
+	if uri == "" {
+		return errNoSessionKeys
+	}
+	doc, _, err := f.fetch(ctx, uri, "application/jwk-set+json, application/json", true, maxKeySet)
+	if err != nil {
+		return err
+	}
+	set, err := keys.ParseSet(doc)
+	if err != nil {
+		return fmt.Errorf("reading the session keys: %w", err)
+	}
+	f.update(func(s *state) { s.sessions, s.noSessions = set, false })
+	return nil
+}
+
+// differs reports whether the session keys held are others than the feed
+// names: one has come, or one is gone and must not be kept.
+func (s *state) differs(named []string) bool {
+	if s.sessions == nil {
+		return false
+	}
+	named = slices.Sorted(slices.Values(named))
+	return !slices.Equal(kids(s.sessions), named)
+}
+
+// noteKeys logs a change of the key set.
+func (f *Follower) noteKeys(old, now *keys.Set, generation uint64) {
+	if old != nil && slices.Equal(kids(old), kids(now)) {
+		return
+	}
+	f.log.Info("key set changed", "keys", kids(now), "generation", generation)
+}
+
+func kids(s *keys.Set) []string {
+	var ids []string
+	for _, k := range s.Keys() {
+		ids = append(ids, k.ID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+// forbidden tells a client that is known and lacks the scope. It is no fault
+// that a retry could cure: such a service is not meant to open cookies.
+func forbidden(err error) bool {
+	var s *statusError
+	return errors.As(err, &s) && s.status == http.StatusForbidden
+}

@@ -1,0 +1,74 @@
+package issuer
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+)
+
+// errMetadata is a document that must not be followed.
+var errMetadata = errors.New("unacceptable metadata")
+
+const (
+	metadataPath     = "/.well-known/oauth-authorization-server"
+	defaultHeartbeat = 2 * time.Second
+	maxHeartbeat     = 60 * time.Second
+)
+
+// metadata is the part of the issuer's document (RFC 8414 §2) that is used
+// here, checked.
+type metadata struct {
+	jwksURI        string
+	feedURI        string // empty: the issuer has no feed
+	sessionKeysURI string
+	heartbeat      time.Duration
+}
+
+// parseMetadata reads the document of the issuer whose configured URL is
+// issuer and base. Members that are not known are none of ours.
+func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) {
+	var m struct {
+		Issuer  string `json:"issuer"`
+		JWKSURI string `json:"jwks_uri"`
+		Feed    struct {
+			URI            string  `json:"uri"`
+			SessionKeysURI string  `json:"session_keys_uri"`
+			Heartbeat      float64 `json:"heartbeat"` // seconds
+		} `json:"sealring_feed"`
+	}
+	if err := json.Unmarshal(doc, &m); err != nil {
+		return nil, fmt.Errorf("%w: not JSON of the right shape", errMetadata)
+	}
+	if m.Issuer != issuer {
+		return nil, fmt.Errorf("%w: it is of issuer %q", errMetadata, clip(m.Issuer))
+	}
+	if m.JWKSURI == "" {
+		return nil, fmt.Errorf("%w: no jwks_uri", errMetadata)
+	}
+	for _, uri := range []string{m.JWKSURI, m.Feed.URI, m.Feed.SessionKeysURI} {
+		if uri != "" && !sameOrigin(base, uri) {
+			return nil, fmt.Errorf("%w: %q is of another origin", errMetadata, clip(uri))
+		}
+	}
+	return &metadata{
+		jwksURI:        m.JWKSURI,
+		feedURI:        m.Feed.URI,
+		sessionKeysURI: m.Feed.SessionKeysURI,
+		heartbeat:      heartbeat(m.Feed.Heartbeat),
+	}, nil
+}
+
+// heartbeat is the interval that the issuer promises, within reason.
+func heartbeat(seconds float64) time.Duration {
+	if !(seconds > 0) { // NaN is not either
+		return defaultHeartbeat
+	}
+	return time.Duration(min(seconds, maxHeartbeat.Seconds()) * float64(time.Second))
+}
+
+// clip shortens what a stranger wrote before it goes to a log.
+func clip(s string) string {
+	return s[:min(len(s), 200)]
+}
