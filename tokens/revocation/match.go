@@ -1,0 +1,87 @@
+package revocation
+
+import (
+	"crypto/sha256"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// hashed is the ID of a target that is named by a string: the first 16 bytes
+// of SHA-256(type ‖ issuer ‖ value). Nothing need stand between the issuer
+// and the value, because a list only ever holds entries of one issuer.
+func hashed(t Type, iss, value string) (id [16]byte) {
+	var buf [256]byte // on the stack: most issuers and subjects fit
+	b := append(buf[:0], byte(t))
+	b = append(append(b, iss...), value...)
+	sum := sha256.Sum256(b)
+	copy(id[:], sum[:])
+	return id
+}
+
+// Targets returns every target by which an entry could match a token with
+// these claims: what an index of live connections files a connection under.
+// When an entry is applied, look up its Target there and ask [Entry.Matches].
+func Targets(c *tokens.Claims) []Target {
+	ts := make([]Target, 0, 6+len(c.Audience))
+	if !c.ID.IsZero() {
+		ts = append(ts, Target{Token, c.ID})
+	}
+	if !c.SessionID.IsZero() {
+		ts = append(ts, Target{Session, c.SessionID})
+	}
+	named := func(t Type, value string) {
+		if value != "" {
+			ts = append(ts, Target{t, hashed(t, c.Issuer, value)})
+		}
+	}
+	named(Subject, c.Subject)
+	named(Client, c.ClientID)
+	for _, aud := range c.Audience {
+		named(Audience, aud)
+	}
+	named(Key, c.KeyID)
+	return append(ts, Target{Type: All})
+}
+
+// Matches reports whether the entry kills a token with these claims.
+func (e Entry) Matches(c *tokens.Claims) bool {
+	if e.Type.notBefore() && began(c) >= int64(e.T) {
+		return false
+	}
+	switch e.Type {
+	case Token:
+		return !c.ID.IsZero() && e.ID == c.ID
+	case Session:
+		return !c.SessionID.IsZero() && e.ID == c.SessionID
+	case Subject:
+		return c.Subject != "" && e.ID == hashed(Subject, c.Issuer, c.Subject)
+	case Client:
+		return c.ClientID != "" && e.ID == hashed(Client, c.Issuer, c.ClientID)
+	case Audience:
+		return e.matchesAudience(c)
+	case Key:
+		return c.KeyID != "" && e.ID == hashed(Key, c.Issuer, c.KeyID)
+	case All:
+		return true
+	}
+	return false
+}
+
+func (e Entry) matchesAudience(c *tokens.Claims) bool {
+	for _, aud := range c.Audience {
+		if aud != "" && e.ID == hashed(Audience, c.Issuer, aud) {
+			return true
+		}
+	}
+	return false
+}
+
+// began is when the token's session began, in Unix seconds: its login, and
+// not its iat, which a service that has not heard of a revocation could still
+// renew. A service's own token has no login; it began when it was issued.
+func began(c *tokens.Claims) int64 {
+	if c.AuthTime.IsZero() {
+		return c.IssuedAt.Unix()
+	}
+	return c.AuthTime.Unix()
+}
