@@ -3,10 +3,12 @@ package middleware_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -150,4 +152,23 @@ func request(change ...func(*http.Request)) *http.Request {
 		c(r)
 	}
 	return r
+}
+
+// wantNoSecret demands that no way of printing the values shows the secret.
+func wantNoSecret(t *testing.T, secret string, values ...any) {
+	t.Helper()
+	var logged strings.Builder
+	log := slog.New(slog.NewTextHandler(&logged, nil))
+	for _, v := range values {
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x"} {
+			fmt.Fprintf(&logged, verb, v)
+		}
+		log.Info("value", "v", v)
+		if b, err := json.Marshal(v); err == nil {
+			logged.Write(b)
+		}
+	}
+	if out := logged.String(); strings.Contains(out, secret) || strings.Contains(out, fmt.Sprintf("%x", secret)) {
+		t.Errorf("the secret is in %s", out)
+	}
 }

@@ -1,0 +1,52 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+)
+
+func TestNewRefusesWhatCanNeverWork(t *testing.T) {
+	for name, change := range map[string]func(*Config){
+		"no issuer":                          func(c *Config) { c.Issuer = "" },
+		"no audience":                        func(c *Config) { c.Audience = "" },
+		"an empty further audience":          func(c *Config) { c.Audiences = []string{""} },
+		"a client without a secret":          func(c *Config) { c.Client.ID = "orders" },
+		"a secret without a client":          func(c *Config) { c.Client.Secret = "secret" },
+		"a negative clock skew":              func(c *Config) { c.ClockSkew = -time.Second },
+		"a clock skew that makes times idle": func(c *Config) { c.ClockSkew = time.Hour },
+		"a negative MaxStale":                func(c *Config) { c.MaxStale = -time.Second },
+		"a cookie of another name":           func(c *Config) { c.Cookie = "session" },
+		"a trusted origin that is none":      func(c *Config) { c.TrustedOrigins = []string{"app.example.com"} },
+		"an issuer that is not https":        func(c *Config) { c.Issuer = "http://auth.example.com" },
+		"an issuer that is no URL":           func(c *Config) { c.Issuer = "auth.example.com" },
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := Config{Issuer: testIssuer, Audience: "orders"}
+			change(&cfg)
+			g, err := New(context.Background(), cfg)
+			if !errors.Is(err, ErrConfig) {
+				t.Errorf("error %v", err)
+			}
+			if err == nil {
+				g.Close()
+			}
+		})
+	}
+}
+
+func TestACookieDomainMakesItTheOtherCookie(t *testing.T) {
+	l := newLocalTrust(t)
+	g := localGuard(t, l, func(c *Config) { c.Cookie = DomainCookie })
+	r := bearerRequest("")
+	r.Header.Del("Authorization")
+	r.Header.Set("Cookie", "__Host-session=x")
+	if _, err := g.Check(r); !errors.Is(err, ErrNoCredential) {
+		t.Errorf("the cookie of the other name: %v", err)
+	}
+	r.Header.Set("Cookie", "__Secure-session=x")
+	if _, err := g.Check(r); !errors.Is(err, ErrInvalidToken) {
+		t.Errorf("the cookie: %v", err)
+	}
+}

@@ -1,0 +1,202 @@
+package middleware_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/middleware/authtest"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// stream is a handler that runs until its context ends.
+type stream struct {
+	entered chan struct{}
+	cause   chan error
+}
+
+func newStream() *stream {
+	return &stream{entered: make(chan struct{}, 16), cause: make(chan error, 16)}
+}
+
+func (s *stream) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+	s.entered <- struct{}{}
+	<-r.Context().Done()
+	s.cause <- context.Cause(r.Context())
+}
+
+// open sends a request to a stream and returns when the handler runs.
+func (s *stream) open(t *testing.T, h http.Handler, credential func(*http.Request)) (cancel func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go h.ServeHTTP(httptest.NewRecorder(), request(credential).WithContext(ctx))
+	select {
+	case <-s.entered:
+	case <-time.After(patience):
+		t.Fatal("the handler was not reached")
+	}
+	return cancel
+}
+
+func (s *stream) wantCause(t *testing.T, want error) {
+	t.Helper()
+	select {
+	case got := <-s.cause:
+		if !errors.Is(got, want) {
+			t.Fatalf("the context ended with %v, want %v", got, want)
+		}
+	case <-time.After(patience):
+		t.Fatalf("the context did not end; want %v", want)
+	}
+}
+
+func TestAContextEndsWithItsSession(t *testing.T) {
+	for name, c := range map[string]struct {
+		revoke func(iss *authtest.Issuer, token string)
+		cause  error
+	}{
+		"session revoked": {(*authtest.Issuer).Revoke, middleware.ErrRevoked},
+		"token revoked":   {(*authtest.Issuer).RevokeToken, middleware.ErrRevoked},
+		"subject revoked": {func(i *authtest.Issuer, _ string) { i.RevokeSubject("ann") }, middleware.ErrRevoked},
+		"all revoked":     {func(i *authtest.Issuer, _ string) { i.RevokeAll() }, middleware.ErrRevoked},
+		"key revoked":     {func(i *authtest.Issuer, _ string) { i.RevokeKey() }, middleware.ErrKeyRevoked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			iss := authtest.New(t)
+			g := readyGuard(t, iss)
+			s, token := newStream(), iss.Token()
+			s.open(t, g.Handler(s), bearer(token))
+			began := time.Now()
+			c.revoke(iss, token)
+			s.wantCause(t, c.cause)
+			if d := time.Since(began); d > time.Second {
+				t.Errorf("the context ended after %v", d)
+			}
+			wantRefused(t, ask(g.Handler(whoami), bearer(token)), http.StatusUnauthorized, "invalid-token", challengeInvalid)
+			eventually(t, "nothing is served any more", func() bool { return g.Status().Requests == 0 })
+		})
+	}
+}
+
+func TestACookieSessionEndsLikeABearer(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	s, token := newStream(), iss.Token()
+	s.open(t, g.Handler(s), cookie(iss.SealedCookie(token, nil)))
+	iss.Revoke(token)
+	s.wantCause(t, middleware.ErrRevoked)
+}
+
+func TestARevocationEndsNobodyElse(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	s := newStream()
+	revoked, other := iss.Token(), iss.Token()
+	hangUp := s.open(t, g.Handler(s), bearer(other))
+	s.open(t, g.Handler(s), bearer(revoked))
+	iss.Revoke(revoked)
+	s.wantCause(t, middleware.ErrRevoked)
+	if n := g.Status().Requests; n > 2 || len(s.cause) > 0 {
+		t.Fatalf("another session's request ended too")
+	}
+	wantServed(t, ask(g.Handler(whoami), bearer(other)), "ann")
+	hangUp()
+	s.wantCause(t, context.Canceled)
+}
+
+func TestALaterLoginOfARevokedSubjectIsServed(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	before := iss.Token()
+	iss.RevokeSubject("ann")
+	eventually(t, "the revocation has come", func() bool {
+		return ask(g.Handler(whoami), bearer(before)).StatusCode == http.StatusUnauthorized
+	})
+	after := iss.Token(func(c *tokens.Claims) { c.AuthTime = c.AuthTime.Add(2 * time.Second) })
+	wantServed(t, ask(g.Handler(whoami), bearer(after)), "ann")
+}
+
+func TestAServedRequestLeavesNothingBehind(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	var ctx context.Context
+	h := g.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx = r.Context()
+		if n := g.Status().Requests; n != 1 {
+			t.Errorf("%d requests while one is served", n)
+		}
+	}))
+	ask(h, bearer(iss.Token()))
+	if n := g.Status().Requests; n != 0 {
+		t.Errorf("%d requests after the last", n)
+	}
+	if !errors.Is(context.Cause(ctx), context.Canceled) {
+		t.Errorf("the context of a served request ended with %v", context.Cause(ctx))
+	}
+}
+
+func TestAPanickingHandlerLeavesNothingBehind(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	h := g.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	func() {
+		defer func() { _ = recover() }()
+		ask(h, bearer(iss.Token()))
+	}()
+	if n := g.Status().Requests; n != 0 {
+		t.Errorf("%d requests after the last", n)
+	}
+}
+
+func TestTheResponseWriterIsPassedOnAsItIs(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	w := httptest.NewRecorder()
+	g.Handler(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+		if got != http.ResponseWriter(w) {
+			t.Errorf("the handler got a %T", got)
+		}
+	})).ServeHTTP(w, request(bearer(iss.Token())))
+}
+
+func TestAStreamOverARealConnectionEndsByItself(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	srv := httptest.NewServer(g.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.WriteString(w, "hello")
+		_ = http.NewResponseController(w).Flush()
+		<-r.Context().Done()
+	})))
+	defer srv.Close()
+	req, err := http.NewRequest(http.MethodGet, srv.URL, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	token := iss.Token()
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := srv.Client().Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadFull(resp.Body, make([]byte, len("hello"))); err != nil {
+		t.Fatal(err)
+	}
+	iss.Revoke(token)
+	done := make(chan error, 1)
+	go func() { _, err := io.Copy(io.Discard, resp.Body); done <- err }()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("the stream goes on")
+	}
+}
