@@ -1,0 +1,237 @@
+package authsvc
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/openapi/adminapi"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+const (
+	adminPath     = "/admin/"
+	defaultListed = 1000
+	maxListed     = 10_000
+)
+
+// adminOnly lets only the admin token through to the admin API; the probes
+// need none.
+func (s *Service) adminOnly(next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(s.cfg.AdminToken.Reveal()))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, adminPath) {
+			if err := s.checkAdmin(r, want); err != nil {
+				s.fail(w, r, err)
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// checkAdmin compares hashes, so that neither content nor length of the token
+// can be learned from the time it takes.
+func (s *Service) checkAdmin(r *http.Request, want [32]byte) error {
+	switch len(r.Header["Authorization"]) {
+	case 0:
+		return middleware.ErrNoCredential
+	case 1:
+	default:
+		return middleware.ErrManyCredentials
+	}
+	got := sha256.Sum256([]byte(bearer(r)))
+	if subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+		return middleware.ErrInvalidToken
+	}
+	return nil
+}
+
+// Livez implements adminapi.ServerInterface: the process answers.
+func (a *adminAPI) Livez(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := jsonReply(http.StatusOK, adminapi.Health{Status: adminapi.HealthStatusOk})
+	s.finish(w, r, p, err)
+}
+
+// Readyz implements adminapi.ServerInterface: the service can sign, and knows
+// what not to.
+func (a *adminAPI) Readyz(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	if err := s.ready(); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	a.Livez(w, r)
+}
+
+func (s *Service) ready() error {
+	if !s.hub.Ready() {
+		return unavailable(errNotReady)
+	}
+	for _, p := range []keys.Purpose{keys.AccessToken, keys.Feed, keys.SessionCookie, keys.RefreshToken} {
+		if _, err := s.hub.ring.Load().Current(p, s.now()); err != nil {
+			return unavailable(err)
+		}
+	}
+	return nil
+}
+
+// CreateRevocation implements adminapi.ServerInterface.
+func (a *adminAPI) CreateRevocation(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.createRevocation(r)
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) createRevocation(r *http.Request) (*reply, error) {
+	var req adminapi.RevocationRequest
+	if err := needJSON(r, &req); err != nil {
+		return nil, err
+	}
+	e, err := s.entryOf(&req, s.now())
+	if err != nil {
+		return nil, err
+	}
+	if err := s.revoke(r, e); err != nil {
+		return nil, err
+	}
+	return jsonReply(http.StatusCreated, revocationOf(e))
+}
+
+// entryOf makes the entry that a request asks for.
+func (s *Service) entryOf(req *adminapi.RevocationRequest, now time.Time) (revocation.Entry, error) {
+	if err := s.checkRevocation(req, now); err != nil {
+		return revocation.Entry{}, err
+	}
+	before, iss := now, s.cfg.Issuer
+	if !req.Before.IsZero() {
+		before = req.Before
+	}
+	switch req.Type {
+	case adminapi.RevocationTypeToken, adminapi.RevocationTypeSession:
+		id, err := tokens.ParseID(req.Value)
+		if err != nil {
+			return revocation.Entry{}, invalidField("value", "is not an id")
+		}
+		if req.Type == adminapi.RevocationTypeToken {
+			return revocation.TokenEntry(id, now, now.Add(s.cfg.AccessTTL+s.slack())), nil
+		}
+		return revocation.SessionEntry(id, now, s.idles(now)), nil
+	case adminapi.RevocationTypeSubject:
+		return revocation.SubjectEntry(iss, req.Value, before, s.outlives(now)), nil
+	case adminapi.RevocationTypeClient:
+		return revocation.ClientEntry(iss, req.Value, before, s.outlives(now)), nil
+	case adminapi.RevocationTypeAudience:
+		return revocation.AudienceEntry(iss, req.Value, before, s.outlives(now)), nil
+	case adminapi.RevocationTypeKey:
+		return s.keyEntry(req.Value, now)
+	case adminapi.RevocationTypeAll:
+		return revocation.AllEntry(before, s.outlives(now)), nil
+	}
+	return revocation.Entry{}, invalidField("type", "is unknown")
+}
+
+func (s *Service) checkRevocation(req *adminapi.RevocationRequest, now time.Time) error {
+	all := req.Type == adminapi.RevocationTypeAll
+	switch {
+	case all && req.Value != "":
+		return invalidField("value", "is not for type all")
+	case !all && req.Value == "":
+		return invalidField("value", "is missing")
+	case req.Before.IsZero():
+	case req.Type == adminapi.RevocationTypeToken, req.Type == adminapi.RevocationTypeSession, req.Type == adminapi.RevocationTypeKey:
+		return invalidField("before", "is not for this type")
+	case req.Before.After(now.Add(time.Second)):
+		return invalidField("before", "is in the future")
+	case req.Before.Unix() < 1:
+		return invalidField("before", "is before 1970")
+	}
+	return within("value", req.Value, 0, 1024)
+}
+
+// keyEntry kills what a key of the ring signed, for as long as that could be
+// accepted. It leaves the ring as it is.
+func (s *Service) keyEntry(kid string, now time.Time) (revocation.Entry, error) {
+	for _, k := range s.hub.ring.Load().Keys() {
+		if k.ID != kid || k.Purpose != keys.AccessToken {
+			continue
+		}
+		until := now.Add(s.hub.grace)
+		if k.VerifyUntil.IsZero() { // it signs on until the ring is changed
+			until = s.outlives(now)
+		}
+		if k.VerifyUntil.After(until) {
+			until = k.VerifyUntil
+		}
+		return revocation.KeyEntry(s.cfg.Issuer, kid, now, until), nil
+	}
+	return revocation.Entry{}, invalidField("value", "is no access token key of the ring")
+}
+
+// ListRevocations implements adminapi.ServerInterface.
+func (a *adminAPI) ListRevocations(w http.ResponseWriter, r *http.Request, params adminapi.ListRevocationsParams) {
+	s := (*Service)(a)
+	p, err := s.listRevocations(r, int(params.Limit))
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) listRevocations(r *http.Request, limit int) (*reply, error) {
+	if !r.URL.Query().Has("limit") {
+		limit = defaultListed
+	}
+	if limit < 1 || limit > maxListed {
+		return nil, invalidRequest("limit must be 1 to 10000")
+	}
+	v := s.hub.view.Load()
+	if v == nil {
+		return nil, unavailable(errNotReady)
+	}
+	entries := s.hub.list.Entries(s.now())
+	slices.SortFunc(entries, func(a, b revocation.Entry) int {
+		return cmp.Or(cmp.Compare(b.Made, a.Made), cmp.Compare(b.T, a.T), cmp.Compare(a.Type, b.Type), slices.Compare(a.ID[:], b.ID[:]))
+	})
+	body := adminapi.RevocationList{Total: int64(len(entries)), Position: v.pos.String(), Revocations: []adminapi.Revocation{}}
+	for _, e := range entries[:min(limit, len(entries))] {
+		body.Revocations = append(body.Revocations, revocationOf(e))
+	}
+	return jsonReply(http.StatusOK, body)
+}
+
+func revocationOf(e revocation.Entry) adminapi.Revocation {
+	out := adminapi.Revocation{
+		Type:    adminapi.RevocationType(e.Type.String()),
+		ID:      base64.RawURLEncoding.EncodeToString(e.ID[:]),
+		Time:    time.Unix(int64(e.T), 0).UTC(),
+		Expires: time.Unix(int64(e.Exp), 0).UTC(),
+	}
+	if e.Made != 0 {
+		out.Made = time.Unix(int64(e.Made), 0).UTC()
+	}
+	return out
+}
+
+// ListKeys implements adminapi.ServerInterface.
+func (a *adminAPI) ListKeys(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	ring, now := s.hub.ring.Load(), s.now()
+	body := adminapi.KeyList{Generation: int64(ring.Generation()), Keys: []adminapi.KeyInfo{}}
+	for _, k := range ring.Keys() {
+		state, _ := ring.State(k.ID, now)
+		body.Keys = append(body.Keys, adminapi.KeyInfo{
+			Kid: k.ID, Purpose: adminapi.KeyInfoPurpose(k.Purpose), Alg: adminapi.KeyInfoAlg(k.Alg),
+			State: adminapi.KeyInfoState(state), PublishAt: k.PublishAt, SignFrom: k.SignFrom,
+			SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason,
+		})
+	}
+	p, err := jsonReply(http.StatusOK, body)
+	s.finish(w, r, p, err)
+}

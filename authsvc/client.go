@@ -1,0 +1,50 @@
+package authsvc
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+)
+
+const (
+	maxClientID     = 256  // bytes
+	maxClientSecret = 1024 // bytes
+)
+
+// The scopes of service clients that mean something here.
+const (
+	scopeFeed        = "feed"
+	scopeSessionKeys = "session-keys"
+)
+
+// serviceClient authenticates a service by Basic (RFC 7617) and demands a
+// scope of it.
+func (s *Service) serviceClient(r *http.Request, scope string) error {
+	id, secret, ok := r.BasicAuth()
+	if !ok || len(r.Header["Authorization"]) > 1 {
+		return errBadClient
+	}
+	c, err := s.authenticate(r, id, secret)
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(c.Scopes, scope) {
+		return errScope
+	}
+	return nil
+}
+
+func (s *Service) authenticate(r *http.Request, id, secret string) (Client, error) {
+	if id == "" || len(id) > maxClientID || len(secret) > maxClientSecret {
+		return Client{}, errBadClient
+	}
+	c, err := s.cfg.Clients.Authenticate(r.Context(), id, secret)
+	switch {
+	case errors.Is(err, ErrBadCredentials):
+		return Client{}, errBadClient
+	case err != nil:
+		return Client{}, unavailable(fmt.Errorf("asking for the client: %w", err))
+	}
+	return c, nil
+}

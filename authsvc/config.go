@@ -1,0 +1,149 @@
+package authsvc
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// Config is everything a Service needs. Zero lifetimes take the default named
+// beside them; a negative one is refused.
+type Config struct {
+	// Issuer is the iss of every token and the only source of every URL that
+	// the service prints: absolute, http or https, no query, no fragment, no
+	// slash at its end. Required.
+	Issuer string
+	// Audiences is what tokens may be for. A login that names none gets all
+	// of them. At least one is required.
+	Audiences []string
+
+	AccessTTL    time.Duration // life of an access token; zero: 5 min, at most 15 min
+	IdleTTL      time.Duration // a session ends when unused for so long; zero: 30 min
+	SessionTTL   time.Duration // a session ends so long after its login, whatever happens; zero: 12 h
+	ClockSkew    time.Duration // largest difference of any two of our clocks; zero: 60 s
+	JWKSMaxAge   time.Duration // max-age of the key set; zero: 5 min
+	RefreshGrace time.Duration // a parallel refresh within it gets the same successor; zero: 10 s, at most 5 min
+
+	Ring     *keys.Ring // the keys to begin with; SetRing changes them. Required.
+	Log      Log        // the revocations. Required.
+	Sessions Sessions   // the refresh states. Required.
+	Users    Users      // who may log in. Required.
+	Clients  Clients    // which services may. Required.
+
+	// AdminToken is the bearer token of the admin API. Required, at least 32
+	// bytes, because it can end every session.
+	AdminToken tokens.Secret
+
+	// MaxSubscribers bounds the feed's open streams and long polls; the rest
+	// gets 503 with Retry-After. Zero: 10,000.
+	MaxSubscribers int
+
+	Logger *slog.Logger // zero: nothing is logged
+}
+
+// ErrConfig is what New fails with: the Config can never work.
+var ErrConfig = errors.New("unusable auth service configuration")
+
+// The defaults and bounds of Config.
+const (
+	defaultSubscribers = 10_000
+	maxAccessTTL       = 15 * time.Minute
+	minAdminToken      = 32 // bytes
+	maxAudiences       = 32
+)
+
+// withDefaults fills in what was left zero and checks the rest.
+func (c Config) withDefaults() (Config, error) {
+	for _, d := range []struct {
+		field *time.Duration
+		value time.Duration
+	}{
+		{&c.AccessTTL, 5 * time.Minute},
+		{&c.IdleTTL, 30 * time.Minute},
+		{&c.SessionTTL, 12 * time.Hour},
+		{&c.ClockSkew, time.Minute},
+		{&c.JWKSMaxAge, 5 * time.Minute},
+		{&c.RefreshGrace, DefaultGrace},
+	} {
+		if *d.field == 0 {
+			*d.field = d.value
+		}
+	}
+	if c.MaxSubscribers == 0 {
+		c.MaxSubscribers = defaultSubscribers
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c, c.check()
+}
+
+func (c Config) check() error {
+	for _, refuse := range []struct {
+		when bool
+		why  string
+	}{
+		{!isIssuer(c.Issuer), "Issuer must be an absolute http or https URL without query, fragment, user and final slash"},
+		{!areAudiences(c.Audiences), "Audiences must be 1 to 32 different names of at most 256 bytes"},
+		{c.AccessTTL < time.Second || c.AccessTTL > maxAccessTTL, "AccessTTL must be between 1 s and 15 min"},
+		{c.IdleTTL < c.AccessTTL, "IdleTTL must not be shorter than AccessTTL"},
+		{c.SessionTTL < c.IdleTTL, "SessionTTL must not be shorter than IdleTTL"},
+		{c.ClockSkew < 0 || c.ClockSkew > 10*time.Minute, "ClockSkew must be between 0 and 10 min"},
+		{c.JWKSMaxAge < time.Second, "JWKSMaxAge must be at least 1 s"},
+		{c.RefreshGrace < 0 || c.RefreshGrace > MaxGrace, "RefreshGrace must be between 0 and 5 min"},
+		{c.MaxSubscribers < 0, "MaxSubscribers is negative"},
+		{len(c.AdminToken.Reveal()) < minAdminToken, "AdminToken must have at least 32 bytes"},
+		{c.Ring == nil, "Ring is required"},
+		{c.Log == nil || c.Sessions == nil, "Log and Sessions are required"},
+		{c.Users == nil || c.Clients == nil, "Users and Clients are required"},
+	} {
+		if refuse.when {
+			return fmt.Errorf("%w: %s", ErrConfig, refuse.why)
+		}
+	}
+	return c.suits(c.Ring.Plan())
+}
+
+// suits refuses lifetimes longer than those that the ring's times were
+// computed from: a key would be gone before the last token that it signed.
+func (c Config) suits(p keys.Plan) error {
+	for _, l := range []struct {
+		name          string
+		wanted, bound time.Duration
+	}{
+		{"AccessTTL", c.AccessTTL, p.Life[keys.AccessToken]},
+		{"IdleTTL", c.IdleTTL, p.Life[keys.SessionCookie]},
+		{"IdleTTL", c.IdleTTL, p.Life[keys.RefreshToken]},
+		{"ClockSkew", c.ClockSkew, min(p.Skew, p.Leeway)},
+		{"JWKSMaxAge", c.JWKSMaxAge, p.JWKSMaxAge},
+	} {
+		if l.wanted > l.bound {
+			return fmt.Errorf("%w: %s of %v is more than the %v that the key ring was planned for", ErrConfig, l.name, l.wanted, l.bound)
+		}
+	}
+	return nil
+}
+
+func isIssuer(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Opaque == "" &&
+		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && !strings.HasSuffix(s, "/") &&
+		!strings.HasSuffix(s, "#") && len(s) <= 1024
+}
+
+func areAudiences(all []string) bool {
+	seen := map[string]bool{}
+	for _, a := range all {
+		if a == "" || len(a) > 256 || seen[a] {
+			return false
+		}
+		seen[a] = true
+	}
+	return len(all) > 0 && len(all) <= maxAudiences
+}

@@ -1,0 +1,171 @@
+package authsvc
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/budget"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// grant is what a login or a refresh hands out, on its way to the caller.
+type grant struct {
+	claims  tokens.Claims
+	refresh *tokens.Refresh // nil: keep the one you have (the store can not answer)
+	idleEnd time.Time
+	end     time.Time // of the session
+	cookie  bool      // mode
+	data    []byte    // of the session cookie; nil: none
+	version uint32    // of data
+}
+
+// errRevoked says that the service itself does not trust what it should sign.
+var errRevoked = errors.New("revoked")
+
+// sign makes the access token. What is revoked is not signed (errRevoked): a
+// young token is its own proof.
+func (s *Service) sign(c *tokens.Claims, now time.Time) (string, error) {
+	if !s.hub.Ready() {
+		return "", unavailable(errors.New("the revocations are not known yet"))
+	}
+	key, err := s.hub.ring.Load().Current(keys.AccessToken, now)
+	if err != nil {
+		return "", unavailable(fmt.Errorf("finding the signing key: %w", err))
+	}
+	c.Issuer, c.ID, c.KeyID = s.cfg.Issuer, tokens.NewID(), key.ID
+	if e, ok := s.hub.list.Match(c); ok {
+		return "", fmt.Errorf("%s %w", e.Type, errRevoked)
+	}
+	token, err := tokens.Sign(c, key)
+	if err != nil {
+		return "", fmt.Errorf("signing: %w", err)
+	}
+	return token, nil
+}
+
+// admit moves a fresh login behind the not-before of its subject, client,
+// audience and of everybody: who logs in within the second of a "log out
+// everywhere" shall not be logged out by it.
+func (s *Service) admit(c *tokens.Claims) {
+	c.Issuer = s.cfg.Issuer
+	for range 8 { // one of each type at most, and then none
+		e, ok := s.hub.list.Match(c)
+		if !ok || e.Type == revocation.Token || e.Type == revocation.Session || e.Type == revocation.Key {
+			return
+		}
+		c.AuthTime = time.Unix(int64(e.T), 0).UTC()
+	}
+}
+
+// reply signs and seals a grant into its answer. Nothing is sent.
+func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
+	access, err := s.sign(&g.claims, now)
+	if err != nil {
+		return nil, err
+	}
+	var refresh string
+	if g.refresh != nil {
+		if refresh, err = s.sealRefresh(g.refresh, now); err != nil {
+			return nil, err
+		}
+	}
+	body := openapi.Grant{Session: g.session(now)}
+	if !g.cookie {
+		body.AccessToken, body.TokenType = access, openapi.GrantTokenTypeBearer
+		body.ExpiresIn, body.Scope = body.Session.ExpiresIn, strings.Join(g.claims.Scope, " ")
+		body.RefreshToken = refresh
+		return jsonReply(http.StatusOK, body)
+	}
+	p, err := jsonReply(http.StatusOK, body)
+	if err != nil {
+		return nil, err
+	}
+	p.parts = g.parts()
+	return p, s.addCookies(p, g, access, refresh, now)
+}
+
+// addCookies seals the token into the session cookie and sets both.
+func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now time.Time) error {
+	key, err := s.hub.ring.Load().Current(keys.SessionCookie, now)
+	if err != nil {
+		return unavailable(fmt.Errorf("finding the cookie key: %w", err))
+	}
+	sealed, err := tokens.SealSession(&tokens.Session{
+		Token: access, Data: g.data, Version: g.version, SessionEnd: g.end, IdleEnd: g.idleEnd,
+	}, key)
+	if err != nil {
+		return fmt.Errorf("sealing the session: %w", err)
+	}
+	life := g.idleEnd.Sub(now)
+	p.cookies = []*http.Cookie{newSessionCookie(sealed, life)}
+	if refresh != "" {
+		p.cookies = append(p.cookies, newRefreshCookie(refresh, life))
+	}
+	return nil
+}
+
+func (s *Service) sealRefresh(r *tokens.Refresh, now time.Time) (string, error) {
+	key, err := s.hub.ring.Load().Current(keys.RefreshToken, now)
+	if err != nil {
+		return "", unavailable(fmt.Errorf("finding the refresh key: %w", err))
+	}
+	sealed, err := tokens.SealRefresh(r, key)
+	if err != nil {
+		return "", fmt.Errorf("sealing the refresh token: %w", err)
+	}
+	return sealed, nil
+}
+
+// session is the session as the answer shows it.
+func (g *grant) session(now time.Time) openapi.Session {
+	s := sessionOf(&g.claims, now)
+	s.IdleExpiresIn, s.SessionExpiresIn = seconds(g.idleEnd.Sub(now)), seconds(g.end.Sub(now))
+	if g.data != nil {
+		s.Data, s.Version = g.data, int64(g.version)
+	}
+	return s
+}
+
+// sessionOf shows what every access token says.
+func sessionOf(c *tokens.Claims, now time.Time) openapi.Session {
+	s := openapi.Session{
+		Subject:   c.Subject,
+		ClientID:  c.ClientID,
+		Audience:  slices.Concat([]string{}, c.Audience), // never null
+		Scope:     slices.Concat([]string{}, c.Scope),
+		Roles:     slices.Concat([]string{}, c.Roles),
+		AuthTime:  c.AuthTime,
+		ExpiresIn: seconds(c.ExpiresAt.Sub(now)),
+	}
+	if !c.SessionID.IsZero() {
+		s.ID = c.SessionID.String()
+	}
+	return s
+}
+
+// parts weighs what an application can make smaller.
+func (g *grant) parts() []budget.Part {
+	return []budget.Part{
+		{Name: "sub", Bytes: jsonSize(g.claims.Subject)},
+		{Name: "aud", Bytes: jsonSize(g.claims.Audience)},
+		{Name: "scope", Bytes: jsonSize(strings.Join(g.claims.Scope, " "))},
+		{Name: "roles", Bytes: jsonSize(g.claims.Roles)},
+		{Name: "data", Bytes: len(g.data)},
+	}
+}
+
+func jsonSize(v any) int {
+	b, _ := json.Marshal(v) // of strings: can not fail
+	return len(b)
+}
+
+// seconds rounds down: nobody shall rely on a second that is not whole.
+func seconds(d time.Duration) int64 { return max(0, int64(d/time.Second)) }

@@ -1,0 +1,126 @@
+package authsvc
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// setRing makes a newer ring the one in use and tells every subscriber.
+func (h *hub) setRing(r *keys.Ring) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.Generation() < h.ring.Load().Generation() {
+		h.logger.Warn("an older key ring was ignored", "generation", r.Generation())
+		return
+	}
+	h.ring.Store(r)
+	h.publishKeys(h.now())
+	select {
+	case h.rung <- struct{}{}:
+	default:
+	}
+}
+
+// keysEvent is the payload of the feed's "keys" event.
+type keysEvent struct {
+	Generation  uint64          `json:"generation"`
+	Keys        json.RawMessage `json:"keys"`
+	SessionKIDs []string        `json:"session_kids"`
+}
+
+// keysPayload says which keys verifiers should hold now.
+func (h *hub) keysPayload(now time.Time) ([]byte, error) {
+	ring := h.ring.Load()
+	var set struct {
+		Keys json.RawMessage `json:"keys"`
+	}
+	if err := json.Unmarshal(ring.PublicSet(now).JWKS(), &set); err != nil {
+		return nil, fmt.Errorf("reading our own key set: %w", err)
+	}
+	e := keysEvent{Generation: ring.Generation(), Keys: set.Keys, SessionKIDs: []string{}}
+	for _, k := range ring.SessionKeys(now).Keys() {
+		e.SessionKIDs = append(e.SessionKIDs, k.ID)
+	}
+	slices.Sort(e.SessionKIDs)
+	return json.Marshal(e)
+}
+
+// publishKeys puts the key set into the view, if it is another than the one
+// there. The lock is held. A key that comes of age does so by the clock, so
+// this is asked at every heartbeat too.
+func (h *hub) publishKeys(now time.Time) {
+	v := h.view.Load()
+	if v == nil {
+		return
+	}
+	payload, err := h.keysPayload(now)
+	if err == nil && string(payload) == string(v.keysPayload) {
+		return
+	}
+	var jws string
+	if err == nil {
+		jws, err = h.seal(tokens.TypKeys, payload, now)
+	}
+	if err != nil {
+		h.logger.Error("publishing the key set", "err", err)
+		return
+	}
+	next := *v
+	next.keysPayload, next.keys, next.keysNo = payload, event("keys", "", jws), v.keysNo+1
+	h.publish(&next)
+}
+
+// announceKeys puts every revoked key into the Log, so that the guards' open
+// streams end too and a verifier that restarts from an old key set knows.
+func (h *hub) announceKeys(ctx context.Context) {
+	told := map[string]bool{}
+	for {
+		wait := time.Duration(1<<63 - 1)
+		if err := h.announce(ctx, told); err != nil && ctx.Err() == nil {
+			h.logger.Error("announcing a revoked key", "err", err)
+			wait = heartbeat
+		}
+		again := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			again.Stop()
+			return
+		case <-h.rung:
+		case <-again.C:
+		}
+		again.Stop()
+	}
+}
+
+func (h *hub) announce(ctx context.Context, told map[string]bool) error {
+	for _, k := range h.ring.Load().Keys() {
+		if k.RevokedAt.IsZero() || k.Purpose != keys.AccessToken || told[k.ID] {
+			continue
+		}
+		until := k.RevokedAt.Add(h.grace)
+		if k.VerifyUntil.After(until) {
+			until = k.VerifyUntil
+		}
+		if err := h.log.Append(ctx, revocation.KeyEntry(h.issuer, k.ID, k.RevokedAt, until)); err != nil {
+			return fmt.Errorf("appending key %s: %w", k.ID, err)
+		}
+		told[k.ID] = true
+	}
+	return nil
+}
+
+// seal signs something for the feed.
+func (h *hub) seal(typ string, payload []byte, now time.Time) (string, error) {
+	key, err := h.ring.Load().Current(keys.Feed, now)
+	if err != nil {
+		return "", fmt.Errorf("finding the feed key: %w", err)
+	}
+	return tokens.SignBytes(typ, payload, key)
+}

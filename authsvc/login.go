@@ -1,0 +1,134 @@
+package authsvc
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// loginClient is the client_id of every session that began at /v1/login.
+const loginClient = "login"
+
+// Login implements openapi.ServerInterface.
+func (a *publicAPI) Login(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.login(r)
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) login(r *http.Request) (*reply, error) {
+	var req openapi.LoginRequest
+	if err := needJSON(r, &req); err != nil {
+		return nil, err
+	}
+	if err := s.checkLogin(&req); err != nil {
+		return nil, err
+	}
+	user, err := s.cfg.Users.Authenticate(r.Context(), req.Username, req.Password)
+	switch {
+	case errors.Is(err, ErrBadCredentials), err == nil && user.Disabled:
+		return nil, errBadCredentials
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("asking for the user: %w", err))
+	}
+	return s.begin(&req, user)
+}
+
+// checkLogin is what the document says about the request, beyond its form.
+func (s *Service) checkLogin(req *openapi.LoginRequest) error {
+	if err := errors.Join(within("username", req.Username, 1, 256), within("password", req.Password, 1, 1024)); err != nil {
+		return err
+	}
+	switch req.Mode {
+	case "":
+		req.Mode = openapi.ModeToken
+	case openapi.ModeToken, openapi.ModeCookie:
+	default:
+		return invalidField("mode", "is neither token nor cookie")
+	}
+	if req.Data != nil {
+		if req.Mode != openapi.ModeCookie {
+			return invalidField("data", "is for mode cookie only: it lives in the session cookie")
+		}
+		if req.Data[0] != '{' {
+			return invalidField("data", "has the wrong type")
+		}
+	}
+	return s.checkAudience(req)
+}
+
+func (s *Service) checkAudience(req *openapi.LoginRequest) error {
+	if req.Audience == nil {
+		req.Audience = s.cfg.Audiences
+		return nil
+	}
+	if len(req.Audience) == 0 {
+		return invalidField("audience", "is empty")
+	}
+	for i, aud := range req.Audience {
+		if slices.Contains(req.Audience[:i], aud) {
+			return invalidField("audience", "names one twice")
+		}
+		if !slices.Contains(s.cfg.Audiences, aud) {
+			return &problem{status: 400, code: openapi.ProblemCodeUnknownAudience,
+				title: "There is no such audience here", detail: quote(aud)}
+		}
+	}
+	return nil
+}
+
+// begin makes a new session.
+func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
+	now := s.now()
+	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second)
+	g := &grant{
+		claims:  s.claims(user, req.Audience, tokens.NewID(), now, end),
+		idleEnd: earlier(now.Add(s.cfg.IdleTTL), end),
+		end:     end,
+		cookie:  req.Mode == openapi.ModeCookie,
+		data:    req.Data,
+	}
+	if g.data != nil {
+		g.version = 1
+	}
+	g.claims.AuthTime = g.claims.IssuedAt
+	s.admit(&g.claims)
+	g.refresh = &tokens.Refresh{
+		SessionID:  g.claims.SessionID,
+		IssuedAt:   now.UnixMilli(),
+		Subject:    user.Subject,
+		ClientID:   loginClient,
+		Audience:   req.Audience,
+		AuthTime:   g.claims.AuthTime,
+		SessionEnd: end,
+		Cookie:     g.cookie,
+	}
+	return s.reply(g, now)
+}
+
+// claims is what an access token says of a user now.
+func (s *Service) claims(user User, audience []string, sid tokens.ID, now, end time.Time) tokens.Claims {
+	issued := now.Truncate(time.Second).UTC()
+	return tokens.Claims{
+		Subject:   user.Subject,
+		Audience:  audience,
+		IssuedAt:  issued,
+		ExpiresAt: earlier(issued.Add(s.cfg.AccessTTL), end).UTC(),
+		SessionID: sid,
+		ClientID:  loginClient,
+		Scope:     user.Scopes,
+		Roles:     user.Roles,
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}

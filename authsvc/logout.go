@@ -1,0 +1,164 @@
+package authsvc
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// Logout implements openapi.ServerInterface.
+func (a *publicAPI) Logout(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.logout(r)
+	s.finish(w, r, p, err)
+}
+
+// LogoutAll implements openapi.ServerInterface.
+func (a *publicAPI) LogoutAll(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.logoutAll(r)
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) logout(r *http.Request) (*reply, error) {
+	var req openapi.RefreshRequest
+	inBody, err := readJSON(r, &req)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	c, err := s.leaving(r, now)
+	switch {
+	case inBody && errors.Is(err, middleware.ErrNoCredential):
+		c, err = s.leavingByRefresh(req.RefreshToken, now)
+	case inBody && !errors.Is(err, middleware.ErrMalformed):
+		err = middleware.ErrManyCredentials
+	}
+	if err != nil {
+		return nil, err
+	}
+	if _, dead := s.hub.list.Match(c); dead {
+		return loggedOut(), nil // before, and on disk
+	}
+	if err := s.revoke(r, s.sessionEntry(c, now)); err != nil {
+		return nil, err
+	}
+	return loggedOut(), nil
+}
+
+// leaving finds whose session a request wants to end. The guard judges it, but
+// for two things that keep nobody from leaving: a token may have expired, and
+// the session may have been revoked before.
+func (s *Service) leaving(r *http.Request, now time.Time) (*tokens.Claims, error) {
+	session, err := s.guard.Check(r)
+	switch {
+	case err == nil:
+		c := session.Claims()
+		return &c, nil
+	case !errors.Is(err, middleware.ErrExpired) && !errors.Is(err, middleware.ErrRevoked):
+		return nil, err
+	}
+	raw := bearer(r)
+	if raw == "" {
+		sealed, err := onlyCookie(r, sessionCookie)
+		if err != nil {
+			return nil, err
+		}
+		opened, err := tokens.OpenSession(sealed, s.hub, now)
+		if err != nil {
+			return nil, invalidToken(err)
+		}
+		raw = opened.Token
+	}
+	c, err := tokens.Verify(raw, s.hub, s.expect(), now)
+	if c == nil || err != nil && !errors.Is(err, tokens.ErrExpired) {
+		return nil, invalidToken(err)
+	}
+	return c, nil
+}
+
+// leavingByRefresh is leaving with a refresh token of mode token, at any age.
+func (s *Service) leavingByRefresh(raw string, now time.Time) (*tokens.Claims, error) {
+	if err := within("refresh_token", raw, 1, maxRefreshToken); err != nil {
+		return nil, err
+	}
+	t, err := tokens.OpenRefresh(raw, s.hub, now)
+	switch {
+	case errors.Is(err, tokens.ErrInvalid), err == nil && t.Cookie:
+		return nil, invalidToken(err)
+	case err != nil:
+		return nil, unavailable(err)
+	}
+	return &tokens.Claims{Issuer: s.cfg.Issuer, Subject: t.Subject, SessionID: t.SessionID,
+		ClientID: t.ClientID, Audience: t.Audience, AuthTime: t.AuthTime}, nil
+}
+
+// bearer returns the one bearer token that the guard has found already.
+func bearer(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
+}
+
+func (s *Service) logoutAll(r *http.Request) (*reply, error) {
+	if err := noBody(r); err != nil {
+		return nil, err
+	}
+	session, err := s.guard.Check(r)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	e := revocation.SubjectEntry(s.cfg.Issuer, session.Subject, now, s.outlives(now))
+	if err := s.revoke(r, e); err != nil {
+		return nil, err
+	}
+	return loggedOut(), nil
+}
+
+// revoke makes entries durable and known everywhere.
+func (s *Service) revoke(r *http.Request, entries ...revocation.Entry) error {
+	ctx, cancel := s.storeContext(r.Context())
+	defer cancel()
+	if err := s.cfg.Log.Append(ctx, entries...); err != nil {
+		return unavailable(fmt.Errorf("appending a revocation: %w", err))
+	}
+	return nil
+}
+
+// sessionEntry ends a session, or, for a service's own token, that token.
+func (s *Service) sessionEntry(c *tokens.Claims, now time.Time) revocation.Entry {
+	if c.SessionID.IsZero() {
+		return revocation.TokenEntry(c.ID, now, c.ExpiresAt.Add(s.slack()))
+	}
+	return revocation.SessionEntry(c.SessionID, now, s.idles(now))
+}
+
+// slack is what two clocks and the leeway of a verifier add to any end.
+func (s *Service) slack() time.Duration { return 2 * s.cfg.ClockSkew }
+
+// idles is when the last token of a session that ends now will have run out.
+func (s *Service) idles(now time.Time) time.Time { return now.Add(s.cfg.IdleTTL + s.slack()) }
+
+// outlives is when the last session that has begun by now will have ended.
+func (s *Service) outlives(now time.Time) time.Time {
+	return now.Add(s.cfg.SessionTTL + s.cfg.AccessTTL + s.slack())
+}
+
+// loggedOut is the answer to both. Clear-Site-Data leaves "cookies" out: it
+// would clear those of every host of the domain, ours are cleared by name.
+func loggedOut() *reply {
+	p := newReply(http.StatusNoContent)
+	p.header.Set("Clear-Site-Data", `"cache", "storage"`)
+	p.cookies = clearedCookies()
+	return p
+}

@@ -1,0 +1,258 @@
+package authsvc
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// maxKnowledge is how long the service goes on refreshing while it can not
+// hear of new revocations (D in PROTOCOLS 0).
+const maxKnowledge = 15 * time.Minute
+
+const (
+	maxRefreshToken = 4096            // characters: what fits into a cookie
+	maxDegradedLife = 5 * time.Minute // of an access token made without the store
+)
+
+// Refresh implements openapi.ServerInterface.
+func (a *publicAPI) Refresh(w http.ResponseWriter, r *http.Request, params openapi.RefreshParams) {
+	s := (*Service)(a)
+	p, err := s.refresh(r, params.SealringRetry, w.Header())
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) refresh(r *http.Request, retry string, base http.Header) (*reply, error) {
+	raw, cookie, err := refreshCredential(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRetry(r, retry); err != nil {
+		return nil, err
+	}
+	now := s.now()
+	token, err := s.openRefresh(raw, cookie, now)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.renewable(r, token, now)
+	if err != nil {
+		return nil, err
+	}
+	if cookie {
+		g.data, g.version = s.carried(r, token.SessionID, now)
+	}
+	if err := s.rehearse(g, token, base, now); err != nil {
+		return nil, err
+	}
+	if err := s.present(r, g, token, retry, now); err != nil {
+		return nil, err
+	}
+	return s.granted(g, now)
+}
+
+// refreshCredential finds the one refresh token: in the body or the cookie.
+func refreshCredential(r *http.Request) (raw string, cookie bool, err error) {
+	var req openapi.RefreshRequest
+	inBody, err := readJSON(r, &req)
+	if err != nil {
+		return "", false, err
+	}
+	inCookie, err := onlyCookie(r, refreshCookie)
+	switch {
+	case err != nil:
+		return "", false, err
+	case inBody && inCookie != "":
+		return "", false, middleware.ErrManyCredentials
+	case inBody:
+		return req.RefreshToken, false, within("refresh_token", req.RefreshToken, 1, maxRefreshToken)
+	case inCookie == "":
+		return "", false, middleware.ErrNoCredential
+	}
+	return inCookie, true, nil
+}
+
+func checkRetry(r *http.Request, retry string) error {
+	_, given := r.Header["Sealring-Retry"]
+	if !given {
+		return nil
+	}
+	if len(retry) < 16 || len(retry) > 128 || strings.ContainsFunc(retry, func(c rune) bool { return c == '.' || isForeign(c) }) {
+		return invalidRequest("Sealring-Retry must be 16 to 128 letters, digits, - or _")
+	}
+	return nil
+}
+
+// openRefresh opens a refresh token and judges its time. One that was issued
+// for the other mode is not a credential here: the value of a cookie must not
+// become readable by being posted.
+func (s *Service) openRefresh(raw string, cookie bool, now time.Time) (*tokens.Refresh, error) {
+	t, err := tokens.OpenRefresh(raw, s.hub, now)
+	switch {
+	case errors.Is(err, tokens.ErrInvalid):
+		return nil, invalidToken(err)
+	case err != nil:
+		return nil, unavailable(err)
+	case t.Cookie != cookie || t.ClientID != loginClient:
+		return nil, middleware.ErrInvalidToken
+	case !now.Before(t.SessionEnd):
+		return nil, sessionEnded(openapi.ProblemReasonExpired, cookie)
+	case !now.Before(s.idleEnd(t.IssuedAt, t)):
+		return nil, sessionEnded(openapi.ProblemReasonIdle, cookie)
+	}
+	return t, nil
+}
+
+// renewable makes the grant that the session would get now: of the user as it
+// is now, unless the session or the user is gone.
+func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (*grant, error) {
+	audience := slices.DeleteFunc(slices.Clone(t.Audience), func(a string) bool { return !slices.Contains(s.cfg.Audiences, a) })
+	known := tokens.Claims{Issuer: s.cfg.Issuer, Subject: t.Subject, SessionID: t.SessionID, ClientID: t.ClientID, Audience: audience, AuthTime: t.AuthTime}
+	if !s.hub.Ready() {
+		return nil, unavailable(errors.New("the revocations are not known yet"))
+	}
+	if _, dead := s.hub.list.Match(&known); dead || len(audience) == 0 {
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
+	}
+	user, err := s.cfg.Users.Lookup(r.Context(), t.Subject)
+	switch {
+	case errors.Is(err, ErrNoUser), err == nil && user.Disabled:
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
+	case err != nil:
+		return nil, unavailable(fmt.Errorf("asking for the user: %w", err))
+	}
+	user.Subject = t.Subject
+	g := &grant{
+		claims:  s.claims(user, audience, t.SessionID, now, t.SessionEnd),
+		idleEnd: s.idleEnd(now.UnixMilli(), t),
+		end:     t.SessionEnd,
+		cookie:  t.Cookie,
+	}
+	g.claims.AuthTime = t.AuthTime
+	if !g.claims.ExpiresAt.After(g.claims.IssuedAt) {
+		return nil, sessionEnded(openapi.ProblemReasonExpired, t.Cookie) // less than a second is left
+	}
+	return g, nil
+}
+
+// carried returns the private data of the session cookie that came along: of
+// this very session, and authentic down to the token inside, which may have
+// expired.
+func (s *Service) carried(r *http.Request, sid tokens.ID, now time.Time) ([]byte, uint32) {
+	raw, err := onlyCookie(r, sessionCookie)
+	if err != nil || raw == "" {
+		return nil, 0
+	}
+	sealed, err := tokens.OpenSession(raw, s.hub, now)
+	if err != nil {
+		return nil, 0
+	}
+	c, err := tokens.Verify(sealed.Token, s.hub, s.expect(), now)
+	if c == nil || err != nil && !errors.Is(err, tokens.ErrExpired) || c.SessionID != sid {
+		return nil, 0
+	}
+	return sealed.Data, sealed.Version
+}
+
+func (s *Service) expect() tokens.Expect {
+	return tokens.Expect{Issuer: s.cfg.Issuer, Audiences: s.cfg.Audiences, Leeway: s.cfg.ClockSkew}
+}
+
+// present shows the token to the store and completes the grant with what
+// comes of it.
+func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry string, now time.Time) error {
+	ctx, cancel := s.storeContext(r.Context())
+	defer cancel()
+	out, err := s.cfg.Sessions.Present(ctx, Presentation{
+		SessionID: t.SessionID, Generation: t.Generation, IssuedAt: t.IssuedAt, ParentIssuedAt: t.ParentIssuedAt,
+		SessionEnd: t.SessionEnd, RetryID: retry, Grace: s.cfg.RefreshGrace,
+	})
+	switch {
+	case errors.Is(err, ErrBadPresentation):
+		return invalidToken(err)
+	case err != nil:
+		return s.degrade(r, g, t, err, now)
+	case !out.Verdict.Granted():
+		return s.ended(r, t, out)
+	}
+	g.refresh, g.idleEnd = successor(t, out), s.idleEnd(out.IssuedAt, t)
+	return nil
+}
+
+// rehearse makes the cookies of the answer to come and counts them: an answer
+// that does not fit must change nothing in the store.
+func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now time.Time) error {
+	if !g.cookie {
+		return nil
+	}
+	g.refresh = successor(t, Outcome{Generation: t.Generation + 1, IssuedAt: now.UnixMilli(), ParentIssuedAt: t.IssuedAt})
+	p, err := s.granted(g, now)
+	if err != nil {
+		return err
+	}
+	return p.fits(base)
+}
+
+// idleEnd is when a refresh token issued then runs out.
+func (s *Service) idleEnd(issuedAt int64, t *tokens.Refresh) time.Time {
+	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL), t.SessionEnd)
+}
+
+// granted is reply for a session that may have been revoked meanwhile.
+func (s *Service) granted(g *grant, now time.Time) (*reply, error) {
+	p, err := s.reply(g, now)
+	if errors.Is(err, errRevoked) {
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, g.cookie)
+	}
+	return p, err
+}
+
+// successor is the refresh token that the store decided on.
+func successor(t *tokens.Refresh, out Outcome) *tokens.Refresh {
+	next := *t
+	next.Generation, next.IssuedAt, next.ParentIssuedAt = out.Generation, out.IssuedAt, out.ParentIssuedAt
+	return &next
+}
+
+// degrade renews the access token while the store can not answer. No
+// generation moves, so nothing can fork; and it goes on only while the service
+// is not too far behind in what was revoked.
+func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, cause error, now time.Time) error {
+	if now.Sub(s.hub.AsOf()) > maxKnowledge {
+		return unavailable(fmt.Errorf("presenting a refresh token: %w", cause))
+	}
+	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
+	g.refresh, g.idleEnd = nil, s.idleEnd(t.IssuedAt, t)
+	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(maxDegradedLife))
+	return nil
+}
+
+// ended answers a presentation that was refused, and tells the verifiers of
+// the session's end. The verdict stands whether or not they hear of it now:
+// the next presentation tells them again.
+func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
+	reason := openapi.ProblemReasonStateLost
+	switch out.Verdict {
+	case Theft:
+		reason = openapi.ProblemReasonReused
+		s.log.WarnContext(r.Context(), "refresh token used again", "sid", t.SessionID, "sub", t.Subject,
+			"generation", t.Generation, "request_id", requestID(r))
+	case Revoked:
+		reason = openapi.ProblemReasonRevoked
+	}
+	if out.Revocation.Type != 0 {
+		ctx, cancel := s.storeContext(r.Context())
+		defer cancel()
+		if err := s.cfg.Log.Append(ctx, out.Revocation); err != nil {
+			s.log.ErrorContext(r.Context(), "appending a revocation", "err", err, "request_id", requestID(r))
+		}
+	}
+	return sessionEnded(reason, t.Cookie)
+}

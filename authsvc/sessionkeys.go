@@ -1,0 +1,27 @@
+package authsvc
+
+import (
+	"net/http"
+
+	"github.com/sealring-dev/sealring/openapi"
+)
+
+// SessionKeys implements openapi.ServerInterface: the one secret that leaves
+// the service, for those who open session cookies.
+func (a *publicAPI) SessionKeys(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.sessionKeys(r)
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) sessionKeys(r *http.Request) (*reply, error) {
+	if err := s.serviceClient(r, scopeSessionKeys); err != nil {
+		return nil, err
+	}
+	p := newReply(http.StatusOK)
+	p.header.Set("Content-Type", "application/jwk-set+json")
+	p.body = s.hub.ring.Load().SessionKeys(s.now()).JWKS()
+	return p, nil
+}
+
+var _ openapi.ServerInterface = (*publicAPI)(nil)

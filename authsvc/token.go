@@ -1,0 +1,196 @@
+package authsvc
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// Token implements openapi.ServerInterface: RFC 6749 §3.2.
+func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.token(r)
+	if err != nil {
+		s.failOAuth(w, r, err)
+		return
+	}
+	p.header.Set("Pragma", "no-cache") // RFC 6749 §5.1
+	p.write(w)
+}
+
+func (s *Service) token(r *http.Request) (*reply, error) {
+	req, err := tokenRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	id, secret, err := clientOf(r, req)
+	if err != nil {
+		return nil, err
+	}
+	switch req.GrantType {
+	case "client_credentials":
+		return s.tokenForClient(r, req, id, secret)
+	case "refresh_token":
+		return s.tokenForRefresh(r, req, id, secret)
+	case "":
+		return nil, oauthInvalid("grant_type is missing")
+	}
+	return nil, &oauthError{400, openapi.OAuthErrorErrorUnsupportedGrantType, "refresh_token and client_credentials are supported"}
+}
+
+// tokenRequest reads the form. A parameter without a value counts as left
+// out, an unknown one is ignored, none may be there twice (RFC 6749 §3.2); in
+// the URL, which everybody logs, there may be none at all.
+func tokenRequest(r *http.Request) (*openapi.TokenRequest, error) {
+	if r.URL.RawQuery != "" {
+		return nil, oauthInvalid("parameters belong into the body")
+	}
+	data, err := readBody(r, "application/x-www-form-urlencoded")
+	if err != nil {
+		return nil, err
+	}
+	form, err := url.ParseQuery(string(data))
+	if err != nil {
+		return nil, oauthInvalid("the body is not a form")
+	}
+	for name, values := range form {
+		if len(values) > 1 {
+			return nil, oauthInvalid("parameter " + quote(name) + " is there twice")
+		}
+	}
+	return &openapi.TokenRequest{
+		GrantType:    form.Get("grant_type"),
+		RefreshToken: form.Get("refresh_token"),
+		Scope:        form.Get("scope"),
+		ClientID:     form.Get("client_id"),
+		ClientSecret: form.Get("client_secret"),
+	}, nil
+}
+
+// clientOf returns the one set of client credentials of a request (RFC 6749
+// §2.3.1), empty where there is none.
+func clientOf(r *http.Request, req *openapi.TokenRequest) (id, secret string, err error) {
+	if r.Header["Authorization"] == nil {
+		return req.ClientID, req.ClientSecret, nil
+	}
+	if req.ClientSecret != "" {
+		return "", "", oauthInvalid("the client authenticates twice")
+	}
+	user, pass, ok := r.BasicAuth()
+	id, err1 := url.QueryUnescape(user)
+	secret, err2 := url.QueryUnescape(pass)
+	if !ok || len(r.Header["Authorization"]) > 1 || errors.Join(err1, err2) != nil || id == "" {
+		return "", "", badClient()
+	}
+	if req.ClientID != "" && req.ClientID != id {
+		return "", "", oauthInvalid("client_id is not the authenticated client")
+	}
+	return id, secret, nil
+}
+
+func badClient() error {
+	return &oauthError{401, openapi.OAuthErrorErrorInvalidClient, "the client is not known, or not with this secret"}
+}
+
+// tokenForClient is RFC 6749 §4.4: a service's token for itself.
+func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
+	client, err := s.authenticate(r, id, secret)
+	if errors.Is(err, errBadClient) {
+		return nil, badClient()
+	}
+	if err != nil {
+		return nil, err
+	}
+	scopes, err := narrowed(client.Scopes, req.Scope)
+	if err != nil {
+		return nil, err
+	}
+	now := s.now()
+	c := tokens.Claims{
+		Subject:   client.ID,
+		ClientID:  client.ID,
+		Audience:  s.cfg.Audiences,
+		Scope:     scopes,
+		IssuedAt:  now.Truncate(time.Second).UTC(),
+		ExpiresAt: now.Truncate(time.Second).Add(s.cfg.AccessTTL).UTC(),
+	}
+	c.AuthTime = c.IssuedAt
+	s.admit(&c)
+	return s.tokenReply(&c, nil, now)
+}
+
+// tokenForRefresh is RFC 6749 §6, for the sessions of mode token, whose client
+// is a public one.
+func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
+	switch {
+	case secret != "" || id != "" && id != loginClient:
+		if _, err := s.authenticate(r, id, secret); errors.Is(err, errBadClient) {
+			return nil, badClient()
+		} else if err != nil {
+			return nil, err
+		}
+		return nil, &oauthError{400, openapi.OAuthErrorErrorInvalidGrant, "the refresh token is not this client's"}
+	case req.RefreshToken == "":
+		return nil, oauthInvalid("refresh_token is missing")
+	}
+	now := s.now()
+	t, err := s.openRefresh(req.RefreshToken, false, now)
+	if err != nil {
+		return nil, err
+	}
+	g, err := s.renewable(r, t, now)
+	if err != nil {
+		return nil, err
+	}
+	if g.claims.Scope, err = narrowed(g.claims.Scope, req.Scope); err != nil {
+		return nil, err
+	}
+	if err := s.present(r, g, t, "", now); err != nil {
+		return nil, err
+	}
+	return s.tokenReply(&g.claims, g.refresh, now)
+}
+
+// narrowed returns the scopes asked for, which must be among those granted;
+// all of them when none was asked for.
+func narrowed(granted []string, asked string) ([]string, error) {
+	if asked == "" {
+		return granted, nil
+	}
+	scopes := strings.Fields(asked)
+	slices.Sort(scopes)
+	scopes = slices.Compact(scopes)
+	for _, scope := range scopes {
+		if !slices.Contains(granted, scope) {
+			return nil, &oauthError{400, openapi.OAuthErrorErrorInvalidScope, "scope " + quote(scope) + " is not granted"}
+		}
+	}
+	return scopes, nil
+}
+
+// tokenReply is RFC 6749 §5.1.
+func (s *Service) tokenReply(c *tokens.Claims, refresh *tokens.Refresh, now time.Time) (*reply, error) {
+	access, err := s.sign(c, now)
+	if errors.Is(err, errRevoked) {
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, false)
+	}
+	if err != nil {
+		return nil, err
+	}
+	body := openapi.TokenResponse{
+		AccessToken: access, TokenType: openapi.TokenResponseTokenTypeBearer,
+		ExpiresIn: seconds(c.ExpiresAt.Sub(now)), Scope: strings.Join(c.Scope, " "),
+	}
+	if refresh != nil {
+		if body.RefreshToken, err = s.sealRefresh(refresh, now); err != nil {
+			return nil, err
+		}
+	}
+	return jsonReply(http.StatusOK, body)
+}

@@ -1,0 +1,39 @@
+package authsvc
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Verify implements openapi.ServerInterface: the guard's answer, in headers
+// that a proxy can pass on.
+func (a *publicAPI) Verify(w http.ResponseWriter, r *http.Request) {
+	s := (*Service)(a)
+	p, err := s.verify(r)
+	s.finish(w, r, p, err)
+}
+
+func (s *Service) verify(r *http.Request) (*reply, error) {
+	checked, err := s.guard.Check(r)
+	if err != nil {
+		return nil, err
+	}
+	p := newReply(http.StatusOK)
+	p.header.Set("X-Auth-Subject", headerText(checked.Subject))
+	p.header.Set("X-Auth-Scope", strings.Join(checked.Scopes, " "))
+	p.header.Set("Authorization", "Bearer "+checked.Token.Reveal())
+	if checked.ID != "" {
+		p.header.Set("X-Auth-Session", checked.ID)
+	}
+	return p, nil
+}
+
+// headerText escapes what is not printable ASCII, and then the percent sign
+// too, so that no subject can write header lines or be taken for another.
+func headerText(s string) string {
+	if strings.ContainsFunc(s, func(c rune) bool { return c <= ' ' || c > '~' || c == '%' }) {
+		return url.PathEscape(s)
+	}
+	return s
+}
