@@ -1,0 +1,106 @@
+package main
+
+import (
+	"net/url"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// settings are everything that can be set. A field becomes a setting by its
+// one line in declared: the flag, the environment name, the key in the
+// configuration file, the help and the table of `sealring settings` follow
+// from that line.
+type settings struct {
+	Data        string
+	Issuer      string
+	Audiences   []string
+	Listen      string
+	AdminListen string
+	DemoListen  string
+	AdminURL    string
+	Alg         string
+
+	AccessTTL    time.Duration
+	IdleTTL      time.Duration
+	SessionTTL   time.Duration
+	ClockSkew    time.Duration
+	JWKSMaxAge   time.Duration
+	RefreshGrace time.Duration
+
+	LogLevel string
+
+	MasterKey    tokens.Secret
+	AdminToken   tokens.Secret
+	ClientID     string
+	ClientSecret tokens.Secret
+
+	origin map[string]string // by name: where the value came from; absent: the default
+}
+
+func (s *settings) declared() []setting {
+	return []setting{
+		text("data", &s.Data, "/var/lib/sealring", "folder of the key ring, the users, the clients and the embedded store"),
+		text("issuer", &s.Issuer, "", "public URL of the auth service, the iss of every token: https, or http on localhost; no path"),
+		list("audiences", &s.Audiences, "what tokens may be for; a login that names none gets all of them"),
+		text("listen", &s.Listen, "127.0.0.1:8080", "address of the public listener"),
+		text("admin_listen", &s.AdminListen, "127.0.0.1:8081", "address of the admin listener; only operators may reach it"),
+		text("demo_listen", &s.DemoListen, "127.0.0.1:8082", "address of the demo service"),
+		text("admin_url", &s.AdminURL, "", "where commands reach the admin API; empty: http:// and admin_listen"),
+		text("alg", &s.Alg, string(keys.ES256), "signature algorithm of a new ring: ES256, EdDSA or RS256"),
+
+		duration("access_ttl", &s.AccessTTL, 5*time.Minute, "life of an access token, at most 15m"),
+		duration("idle_ttl", &s.IdleTTL, 30*time.Minute, "a session ends when it was not used for so long"),
+		duration("session_ttl", &s.SessionTTL, 12*time.Hour, "a session ends so long after its login, whatever happens"),
+		duration("clock_skew", &s.ClockSkew, time.Minute, "largest difference between the clocks of any two machines"),
+		duration("jwks_max_age", &s.JWKSMaxAge, 5*time.Minute, "how long others may keep the published key set"),
+		duration("refresh_grace", &s.RefreshGrace, 10*time.Second, "parallel refreshes within it get the same successor, at most 5m"),
+
+		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
+
+		secret("master_key", &s.MasterKey, "seals the key ring; default: master.key in the data folder"),
+		secret("admin_token", &s.AdminToken, "bearer token of the admin API; default: admin.token in the data folder"),
+		text("client_id", &s.ClientID, "", "the service client that the demo service is"),
+		secret("client_secret", &s.ClientSecret, "secret of client_id"),
+	}
+}
+
+// path is a file of the data folder.
+func (s *settings) path(name string) string { return filepath.Join(s.Data, name) }
+
+// isSet tells a value that somebody chose from the default.
+func (s *settings) isSet(name string) bool { return s.origin[name] != "" }
+
+// adminURL is where the admin API is reached from this machine.
+func (s *settings) adminURL() string {
+	if s.AdminURL != "" {
+		return strings.TrimRight(s.AdminURL, "/")
+	}
+	u := url.URL{Scheme: "http", Host: s.AdminListen}
+	switch u.Hostname() {
+	case "", "0.0.0.0", "::":
+		u.Host = "127.0.0.1:" + u.Port()
+	}
+	return u.String()
+}
+
+// plan is what the times of a key ring follow from with these lifetimes. A
+// ring that was made for longer ones stays as it is.
+func (s *settings) plan() keys.Plan {
+	p := keys.DefaultPlan()
+	p.JWKSMaxAge = s.JWKSMaxAge
+	p.Skew, p.Leeway = s.ClockSkew, s.ClockSkew
+	life := make(map[keys.Purpose]time.Duration, len(p.Life))
+	for use, d := range p.Life {
+		life[use] = d
+	}
+	idle := min(s.IdleTTL, s.SessionTTL)
+	life[keys.AccessToken] = s.AccessTTL
+	life[keys.SessionCookie] = idle
+	life[keys.RefreshToken] = idle
+	p.Life = life
+	return p
+}

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/authsvc/boltstore"
+	"github.com/sealring-dev/sealring/authsvc/users"
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/keys/ringfile"
+)
+
+// daemon is a running auth service: the service, its store, its key ring and
+// its two listeners.
+type daemon struct {
+	log           *slog.Logger
+	service       *authsvc.Service
+	store         *boltstore.Store
+	ring          *ringfile.File
+	public, admin net.Listener
+}
+
+// openDaemon opens everything in the data folder. Nothing is served before
+// run.
+func openDaemon(s *settings, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
+	d := &daemon{log: log, public: public, admin: admin}
+	cfg, err := d.config(s)
+	if err != nil {
+		return nil, err
+	}
+	if d.store, err = boltstore.Open(s.path(storeFile), boltstore.Options{}); err != nil {
+		return nil, fmt.Errorf("opening store: %w", err)
+	}
+	cfg.Log, cfg.Sessions = d.store, d.store
+	if d.service, err = authsvc.New(cfg); err != nil {
+		return nil, errors.Join(fmt.Errorf("starting: %w", err), d.store.Close())
+	}
+	return d, nil
+}
+
+func (d *daemon) config(s *settings) (authsvc.Config, error) {
+	cfg := authsvc.Config{
+		Issuer: s.Issuer, Audiences: s.Audiences,
+		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
+		ClockSkew: s.ClockSkew, JWKSMaxAge: s.JWKSMaxAge, RefreshGrace: s.RefreshGrace,
+		Logger: d.log,
+	}
+	var err error
+	if d.ring, err = s.openRing(); err != nil {
+		return cfg, err
+	}
+	cfg.Ring = d.ring.Ring()
+	if err := s.checkRing(cfg.Ring, time.Now()); err != nil {
+		return cfg, err
+	}
+	if cfg.AdminToken, err = s.newAdminToken(); err != nil {
+		return cfg, err
+	}
+	people, err := users.Config{Log: d.log}.OpenUsers(s.path(usersFile))
+	if err != nil {
+		return cfg, err
+	}
+	clients, err := users.Config{Log: d.log}.OpenClients(s.path(clientsFile))
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Users, cfg.Clients = people, clients
+	return cfg, nil
+}
+
+// run serves until ctx ends, and returns when everything has stopped: streams
+// have been told, requests under way are answered, the store is closed.
+func (d *daemon) run(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return d.service.Run(ctx) })
+	g.Go(func() error { return d.watchRing(ctx) })
+	g.Go(func() error { return serveHTTP(ctx, d.public, d.service.Public(), d.log) })
+	g.Go(func() error { return serveHTTP(ctx, d.admin, d.service.Admin(), d.log) })
+	d.log.Info("serving", "public", d.public.Addr().String(), "admin", d.admin.Addr().String())
+	err := g.Wait()
+	if err != nil {
+		err = fmt.Errorf("serving: %w", err)
+	}
+	d.log.Info("stopped")
+	return errors.Join(err, d.store.Close())
+}
+
+// watchRing hands a changed ring to the service at once. A damaged new ring is
+// logged and the one in use kept: signing must not stop because of a bad edit.
+func (d *daemon) watchRing(ctx context.Context) error {
+	changed := func(r *keys.Ring) {
+		d.log.Info("key ring changed", "generation", r.Generation())
+		d.service.SetRing(r)
+	}
+	failed := func(err error) {
+		d.log.Error("changed key ring not taken over; going on with the one in use", "err", err)
+	}
+	if err := d.ring.Watch(ctx, changed, failed); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("watching key ring: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// setting is one declared setting.
+type setting struct {
+	name   string // the key in the configuration file: access_ttl
+	kind   string // for the documentation
+	def    string // default, as one would write it
+	help   string
+	secret bool // never a flag's value and never in the configuration file
+
+	parse func(string) error // sets the field
+}
+
+// flag is access-ttl, or client-secret-file for a secret.
+func (d setting) flag() string { return strings.ReplaceAll(d.key(), "_", "-") }
+
+// key is the name in the configuration file. A secret is not written there;
+// the name of its file is.
+func (d setting) key() string {
+	if d.secret {
+		return d.name + "_file"
+	}
+	return d.name
+}
+
+// envs are the names in the environment: SEALRING_ACCESS_TTL, and for a
+// secret the one of its file beside it.
+func (d setting) envs() []string {
+	name := "SEALRING_" + strings.ToUpper(d.name)
+	if d.secret {
+		return []string{name, name + "_FILE"}
+	}
+	return []string{name}
+}
+
+func text(name string, into *string, def, help string) setting {
+	return setting{name: name, kind: "text", def: def, help: help, parse: func(v string) error {
+		*into = v
+		return nil
+	}}
+}
+
+func duration(name string, into *time.Duration, def time.Duration, help string) setting {
+	return setting{name: name, kind: "duration", def: short(def), help: help, parse: func(v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 || d%time.Second != 0 {
+			return fmt.Errorf("%q is not a duration of whole seconds like 90s, 5m or 12h", v)
+		}
+		*into = d
+		return nil
+	}}
+}
+
+// list is comma-separated in a flag or the environment, and may be a list in
+// the configuration file.
+func list(name string, into *[]string, help string) setting {
+	return setting{name: name, kind: "list", help: help, parse: func(v string) error {
+		*into = nil
+		for item := range strings.SplitSeq(v, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				*into = append(*into, item)
+			}
+		}
+		return nil
+	}}
+}
+
+func secret(name string, into *tokens.Secret, help string) setting {
+	return setting{name: name, kind: "secret", help: help, secret: true, parse: func(v string) error {
+		*into = tokens.Secret(v)
+		return nil
+	}}
+}
+
+// short writes 5m0s as 5m.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+// addFlags makes flags of the named settings, and --config with them.
+func (s *settings) addFlags(flags *pflag.FlagSet, names []string) {
+	if len(names) == 0 {
+		return
+	}
+	flags.String("config", "", "configuration file (YAML)")
+	for _, d := range s.declared() {
+		for _, name := range names {
+			if d.name == name {
+				flags.String(d.flag(), d.def, d.usage())
+			}
+		}
+	}
+}
+
+func (d setting) usage() string {
+	if d.secret {
+		return "file with: " + d.help
+	}
+	return d.help
+}
