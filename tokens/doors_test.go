@@ -38,9 +38,10 @@ func doors() map[string]func(raw string, src keys.Source) error {
 			return err
 		}
 	}
+	expect := orders()
 	return map[string]func(string, keys.Source) error{
 		"Verify": func(raw string, src keys.Source) error {
-			_, err := tokens.Verify(raw, src, orders(), noon)
+			_, err := tokens.Verify(raw, src, expect, noon)
 			return err
 		},
 		"OpenSession": func(raw string, src keys.Source) error {

@@ -3,7 +3,6 @@ package tokens
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -122,11 +121,12 @@ func (a *artefact) checkSizes() (fault string) {
 }
 
 func (a *artefact) checkHeader() error {
-	doc, err := decode(a.parts[0])
+	var buf [maxHeaderLen]byte
+	n, err := strict64.Decode(buf[:], []byte(a.parts[0]))
 	if err != nil {
 		return refuse(BadForm, "header is not base64url")
 	}
-	if a.header, err = parseHeader(string(doc)); err != nil {
+	if a.header, err = parseHeader(string(buf[:n])); err != nil {
 		return refuse(BadHeader, err.Error())
 	}
 	if err := a.header.complete(a.kind.form); err != nil {
@@ -138,7 +138,7 @@ func (a *artefact) checkHeader() error {
 // checkType lets in the one kind whose door this is, spelt as we spell it.
 func (a *artefact) checkType() error {
 	if a.header.typ != a.kind.typ {
-		return refuse(WrongType, "want "+a.kind.typ)
+		return refuse(WrongType, "not the type of this door")
 	}
 	return nil
 }
@@ -147,13 +147,13 @@ func (a *artefact) checkType() error {
 // tokens with the configured list.
 func (a *artefact) checkAlg() error {
 	if a.kind.alg == "" {
-		if !slices.Contains(a.expect.algs(), keys.Alg(a.header.alg)) {
+		if !a.expect.allows(keys.Alg(a.header.alg)) {
 			return refuse(WrongAlg, "alg is not configured")
 		}
 		return nil
 	}
 	if a.header.alg != a.kind.alg || a.header.enc != a.kind.enc {
-		return refuse(WrongAlg, "want "+a.kind.alg)
+		return refuse(WrongAlg, "not the algorithm of this kind")
 	}
 	return nil
 }

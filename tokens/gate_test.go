@@ -155,7 +155,7 @@ func TestFormIsExact(t *testing.T) {
 		"padding":                       good + "==",
 		"standard base64":               p[0] + "." + p[1] + "." + "+/" + p[2][2:],
 		"spare bits in the signature":   p[0] + "." + p[1] + "." + spare(p[2]),
-		"a signature of 513 bytes":      p[0] + "." + p[1] + "." + strings.Repeat("A", 684),
+		"a signature of 1025 bytes":     p[0] + "." + p[1] + "." + strings.Repeat("A", 1367),
 		"a single character left over":  p[0] + "." + p[1] + "." + p[2] + "AAA",
 		"a header over the cap":         strings.Repeat("A", 516) + "." + p[1] + "." + p[2],
 		"with Bearer in front":          "Bearer " + good,

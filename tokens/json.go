@@ -1,7 +1,9 @@
 package tokens
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -119,7 +121,9 @@ func (r *reader) count() error {
 // the caller reads the value.
 type object struct {
 	r    *reader
-	seen []string
+	n    int
+	few  [8]string // the first names: most objects have no more, and need no memory
+	many []string
 }
 
 func (r *reader) object() (object, error) {
@@ -132,7 +136,7 @@ func (o *object) next() (name string, more bool, err error) {
 		r.leave()
 		return "", false, nil
 	}
-	if len(o.seen) > 0 && !r.take(',') {
+	if o.n > 0 && !r.take(',') {
 		return "", false, faultSyntax
 	}
 	if name, err = r.name(); err != nil {
@@ -145,12 +149,20 @@ func (o *object) next() (name string, more bool, err error) {
 }
 
 func (o *object) note(name string) error {
-	for _, s := range o.seen {
-		if s == name {
+	for i := range min(o.n, len(o.few)) {
+		if o.few[i] == name {
 			return faultDuplicate
 		}
 	}
-	if o.seen = append(o.seen, name); len(o.seen) > maxMembers {
+	if slices.Contains(o.many, name) {
+		return faultDuplicate
+	}
+	if o.n < len(o.few) {
+		o.few[o.n] = name
+	} else {
+		o.many = append(o.many, name)
+	}
+	if o.n++; o.n > maxMembers {
 		return faultCount
 	}
 	return o.r.count()
@@ -229,10 +241,11 @@ func (r *reader) quoted() (s string, escaped bool, err error) {
 
 // unescape resolves the escapes of RFC 8259 §7.
 func unescape(s string) (string, error) {
-	out := make([]byte, 0, len(s))
+	var out strings.Builder
+	out.Grow(len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] != '\\' {
-			out = append(out, s[i])
+			out.WriteByte(s[i])
 			continue
 		}
 		if i++; s[i] == 'u' {
@@ -240,7 +253,7 @@ func unescape(s string) (string, error) {
 			if err != nil {
 				return "", err
 			}
-			out = utf8.AppendRune(out, c)
+			out.WriteRune(c)
 			i += n
 			continue
 		}
@@ -248,9 +261,9 @@ func unescape(s string) (string, error) {
 		if !ok {
 			return "", faultSyntax
 		}
-		out = append(out, c)
+		out.WriteByte(c)
 	}
-	return string(out), nil
+	return out.String(), nil
 }
 
 func unescapeByte(c byte) (byte, bool) {

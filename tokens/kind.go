@@ -26,9 +26,9 @@ const (
 )
 
 const (
-	maxHeaderLen = 512 // of the encoded header; ours have about 120
-	maxKidLen    = 64  // a thumbprint has 43
-	maxSigLen    = 512 // of the decoded signature: RSA with 4096 bits
+	maxHeaderLen = 512  // of the encoded header; ours have about 120
+	maxKidLen    = 64   // a thumbprint has 43
+	maxSigLen    = 1024 // of the decoded signature: RSA with 8192 bits
 )
 
 // form is one of the two compact serializations.

@@ -11,7 +11,8 @@ const redacted = "[redacted]"
 // Secret is a string that must not be seen: a password, a client secret, a
 // token. Under every verb of fmt, in slog, JSON and text it is "[redacted]",
 // so that no log line and no error can carry it by accident. It reads from
-// text and JSON like any string.
+// text and JSON like any string. One way around it is left: encoding/json writes
+// the key of a map as it is, so a Secret must not be one.
 type Secret string
 
 // Reveal returns the secret itself. Every use of it is a place to look at.
