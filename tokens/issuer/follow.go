@@ -65,10 +65,13 @@ func (f *Follower) ended(err error, retry *backoff) time.Duration {
 		f.log.Info("issuer asks to reconnect", "cause", err.Error())
 		return jitter(ask.window)
 	}
-	if s.fault == nil {
-		f.log.Warn("issuer lost; what is known goes on to be used", "fault", err.Error())
-	} else {
+	switch {
+	case s.fault != nil:
 		f.log.Debug("issuer still away", "fault", err.Error())
+	case s.set == nil:
+		f.log.Warn("issuer not reached yet; nothing can be verified", "fault", err.Error())
+	default:
+		f.log.Warn("issuer lost; what is known goes on to be used", "fault", err.Error())
 	}
 	return max(retry.next(), asked(err))
 }

@@ -1,0 +1,218 @@
+package issuer
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+)
+
+func TestAStormOfUnknownKeysLeadsToOneFetchInTenSeconds(t *testing.T) {
+	for _, id := range []string{"", "orders"} {
+		t.Run("client "+id, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				s.answer("/feed", 503) // no feed keeps the set
+				f := s.follow(id)
+				synctest.Wait()
+				for range 6050 {
+					time.Sleep(10 * time.Millisecond)
+					for range 5 {
+						f.Refresh()
+					}
+				}
+				times := s.times("/jwks")
+				if len(times) != 7 {
+					t.Errorf("%d fetches in 60.5 seconds, want 7", len(times))
+				}
+				for i := 1; i < len(times); i++ {
+					if d := times[i].Sub(times[i-1]); d < refreshEvery {
+						t.Errorf("two fetches within %v", d)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestAFailedFetchCountsForTheCoolDown(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("")
+		synctest.Wait()
+		s.answer("/jwks", 500)
+		for range 600 {
+			time.Sleep(100 * time.Millisecond)
+			f.Refresh()
+		}
+		if n := s.count("/jwks"); n > 7 {
+			t.Errorf("%d fetches in a minute", n)
+		}
+	})
+}
+
+func TestANewKeyIsFoundWithinTheCoolDown(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("")
+		synctest.Wait()
+		time.Sleep(3 * time.Second)
+		ring := s.newRing()
+		s.setRing(ring)
+		f.Refresh() // once: nobody else will ask
+		time.Sleep(refreshEvery)
+		if !holds(f, current(t, ring, keys.AccessToken)) {
+			t.Error("the new key is not there")
+		}
+		time.Sleep(time.Minute)
+		if n := s.count("/jwks"); n != 2 {
+			t.Errorf("%d fetches for one question", n)
+		}
+	})
+}
+
+func TestALiveFeedMakesRefreshIdle(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("orders")
+		c := s.live()
+		for range 30 {
+			time.Sleep(time.Second)
+			f.Refresh()
+			c.beat(1)
+		}
+		if n := s.count("/jwks"); n != 1 {
+			t.Errorf("%d fetches although the feed keeps the set", n)
+		}
+	})
+}
+
+func TestRefreshBeforeAnyKeySetIsLeftToTheStart(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.answer("/jwks", 503)
+		f := s.follow("")
+		for range 100 {
+			f.Refresh()
+		}
+		synctest.Wait()
+		if n := s.count("/jwks"); n != 1 {
+			t.Errorf("%d fetches", n)
+		}
+		if _, err := f.Key("x", keys.AccessToken, time.Now()); !errors.Is(err, keys.ErrUnavailable) {
+			t.Errorf("a key before any set: %v", err)
+		}
+	})
+}
+
+func TestWithoutAFeedTheKeySetIsFetchedAtItsAge(t *testing.T) {
+	for header, age := range map[string]time.Duration{
+		"public, max-age=60": time.Minute, "max-age=1": minKeySetAge, "max-age=999999": maxKeySetAge,
+		"": defaultKeySetAge, "max-age=x": defaultKeySetAge, "no-store, MAX-AGE=30": 30 * time.Second,
+	} {
+		t.Run(header, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				s.header.Set("Cache-Control", header)
+				f := s.follow("")
+				synctest.Wait()
+				k := current(t, s.ring, keys.AccessToken)
+				s.setRing(s.newRing())
+				time.Sleep(age - time.Millisecond)
+				if s.count("/jwks") != 1 || !holds(f, k) {
+					t.Errorf("%d fetches before its age", s.count("/jwks"))
+				}
+				time.Sleep(2 * time.Millisecond)
+				synctest.Wait()
+				if s.count("/jwks") != 2 || holds(f, k) || !holds(f, current(t, s.ring, keys.AccessToken)) {
+					t.Errorf("%d fetches after it, or a key that is gone is still used", s.count("/jwks"))
+				}
+				if n := s.count("/feed"); n != 0 {
+					t.Errorf("the feed was asked for without a client")
+				}
+			})
+		})
+	}
+}
+
+func TestKeysAreServedThroughAnOutageAndItIsLoggedOnce(t *testing.T) {
+	for _, id := range []string{"", "orders"} {
+		t.Run("client "+id, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				f := s.follow(id)
+				if id != "" {
+					s.live()
+				}
+				synctest.Wait()
+				s.answer("*", -1)
+				time.Sleep(24 * time.Hour)
+				if !f.Ready() || !holds(f, current(t, s.ring, keys.AccessToken)) {
+					t.Error("what was known was given up")
+				}
+				if n := strings.Count(s.logged(), "level=WARN"); n != 1 {
+					t.Errorf("%d warnings in %s", n, s.logged())
+				}
+				s.answer("*", 0)
+				time.Sleep(maxBackoff)
+				if id != "" {
+					s.live()
+				}
+				synctest.Wait()
+				if f.Status().Fault != "" {
+					t.Errorf("fault %q after the outage", f.Status().Fault)
+				}
+			})
+		})
+	}
+}
+
+func TestRetriesBeginAtOnceAndGrowApart(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.answer("*", -1)
+		f := s.follow("orders")
+		time.Sleep(time.Hour)
+		times, bound := s.times("/.well-known/oauth-authorization-server"), minBackoff
+		for i := 1; i < len(times); i++ {
+			if d := times[i].Sub(times[i-1]); d > bound {
+				t.Errorf("pause %d was %v, more than %v", i, d, bound)
+			}
+			bound = min(2*bound, maxBackoff)
+		}
+		if len(times) < 120 || len(times) > 600 {
+			t.Errorf("%d tries in an hour", len(times))
+		}
+		if f.Ready() {
+			t.Error("ready without anything")
+		}
+	})
+}
+
+func TestRetryAfterIsHonoured(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.header.Set("Retry-After", "20")
+		s.answer("/feed", 503)
+		s.follow("orders")
+		time.Sleep(10 * time.Minute)
+		times := s.times("/feed")
+		for i := 1; i < len(times); i++ {
+			if d := times[i].Sub(times[i-1]); d < 20*time.Second {
+				t.Errorf("came back after %v", d)
+			}
+		}
+		if len(times) < 10 {
+			t.Errorf("%d tries", len(times))
+		}
+	})
+}
+
+func TestAnUnknownClientStillVerifies(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.answer("/feed", 401)
+		s.answer("/session-keys", 401)
+		f := s.follow("orders")
+		synctest.Wait()
+		if f.Ready() || !holds(f, current(t, s.ring, keys.AccessToken)) {
+			t.Error("ready, or without the public keys")
+		}
+		if strings.Contains(s.logged(), "hush-hush") || strings.Contains(f.Status().Fault, "hush-hush") {
+			t.Errorf("the secret is in the log: %s", s.logged())
+		}
+	})
+}
