@@ -1,0 +1,142 @@
+package authsvc
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// Errors of Log and Sessions. Every other error is an infrastructure fault:
+// the write may or may not have happened, and nobody is logged out for it.
+var (
+	// ErrUnknownPosition says that the log can not tell what was appended
+	// after a position: it is of another epoch, or from the future. The
+	// follower must begin with a snapshot.
+	ErrUnknownPosition = errors.New("unknown feed position")
+	// ErrStoreClosed says that the store was closed.
+	ErrStoreClosed = errors.New("store closed")
+)
+
+// Log is the growing set of revocations: it merges by maximum and never
+// forgets an entry before its Exp. It has an epoch, and every append a cursor
+// within it; both outlive a restart. Implementations are safe for concurrent
+// use.
+type Log interface {
+	// Append adds the entries, all or none. When it returns nil they are on
+	// stable storage and every Follow has returned from delivering them. A
+	// zero Made becomes the time of the append; another is kept, for copies
+	// of what was appended elsewhere. An entry that is invalid
+	// (revocation.ErrInvalid) or more than MaxAppend at once are refused; one
+	// that adds nothing, because it has expired or a like one is there, is
+	// acknowledged all the same, without a new cursor. When ctx ends first
+	// its error is returned and the append may still happen.
+	Append(ctx context.Context, entries ...revocation.Entry) error
+
+	// Follow calls deliver with a snapshot of everything that has not
+	// expired, and then with a delta for each append, in order and without a
+	// gap: the Prev of each is the Pos of the one before. It never calls
+	// deliver twice at once. Appends of all callers wait for deliver, so it
+	// must be quick and must not call Append. Follow blocks until ctx ends,
+	// and returns its error, or ErrStoreClosed.
+	Follow(ctx context.Context, deliver func(Batch)) error
+
+	// Since returns one delta from p to the present: the merge of every
+	// append after p, without what has expired since. It is how a feed
+	// answers a verifier that was away, also across a restart of the
+	// service. ErrUnknownPosition where it can not.
+	Since(ctx context.Context, p revocation.Position) (Batch, error)
+}
+
+// MaxAppend is how many entries one Append takes.
+const MaxAppend = 10_000
+
+// Batch is what a Log delivers: a frame of the feed to be, a snapshot or a
+// delta. Its entries still carry Made and the full Exp, which the auth
+// service needs for its own list; [revocation.Entry.OnFeed] is what
+// verifiers get. It is shared by all followers: nobody may change it.
+type Batch struct {
+	Frame revocation.Frame
+}
+
+// Sessions remembers how far each session's refresh tokens have come. Nothing
+// is kept for a session before its first refresh. Implementations are safe
+// for concurrent use.
+type Sessions interface {
+	// Present is one atomic step (see Step) on the state of p.SessionID. What
+	// it decided is on stable storage when it returns. Of any number of
+	// concurrent presentations of one token exactly one answers Advance. A
+	// session entry in the Log, where both are one store, answers Revoked. An
+	// error says nothing about the token; when ctx ends first, the step may
+	// still happen, which is as harmless as a lost answer.
+	Present(ctx context.Context, p Presentation) (Outcome, error)
+}
+
+// Presentation is a refresh token shown to the service. The caller has opened
+// it and checked its expiry, its client and the revocations known to it.
+type Presentation struct {
+	SessionID      tokens.ID
+	Generation     uint32    // g: its place in the session's sequence; 0 from the login
+	IssuedAt       int64     // i: when g was issued, Unix milliseconds
+	ParentIssuedAt int64     // p: when g-1 was issued, Unix milliseconds; 0 for g = 0
+	SessionEnd     time.Time // absolute end of the session: how long its state is kept
+
+	RetryID string // Sealring-Retry: what the client sends with every attempt for this token; "" without
+	Bound   bool   // the request proved possession of the key that the token is bound to
+
+	Grace time.Duration // refresh_grace; zero: 10 s, at most 5 min
+}
+
+// Verdict is what one presentation of a refresh token comes to.
+type Verdict uint8
+
+// The verdicts. The first three succeed: the answer is a new access token and
+// the refresh token of the Outcome.
+const (
+	Advance   Verdict = iota + 1 // a new generation
+	Same                         // too young to advance: the token itself again
+	Replay                       // its successor again: a parallel tab, a lost answer
+	Theft                        // used after it was replaced: the session is dead from now on
+	Revoked                      // the session was dead already
+	StateLost                    // the store may have forgotten a revocation: log in again
+)
+
+// String returns the verdict in lower case, for logs and metrics.
+func (v Verdict) String() string {
+	switch v {
+	case Advance:
+		return "advance"
+	case Same:
+		return "same"
+	case Replay:
+		return "replay"
+	case Theft:
+		return "theft"
+	case Revoked:
+		return "revoked"
+	case StateLost:
+		return "state-lost"
+	}
+	return "unknown"
+}
+
+// Granted reports whether the presentation succeeded.
+func (v Verdict) Granted() bool { return v == Advance || v == Same || v == Replay }
+
+// Outcome is the answer to a Presentation.
+type Outcome struct {
+	Verdict Verdict
+
+	// The refresh token to answer with, when Granted: same session, this
+	// generation and times. Every answer to one token carries the same.
+	Generation     uint32
+	IssuedAt       int64 // Unix milliseconds
+	ParentIssuedAt int64 // Unix milliseconds
+
+	// The session's revocation, for Theft and Revoked. The caller appends it
+	// to the Log: always, because a crash may have come between an earlier
+	// verdict and its append. Appending it again costs nothing.
+	Revocation revocation.Entry
+}

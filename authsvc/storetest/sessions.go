@@ -1,0 +1,175 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// grace is short, so that a store on a real clock can be waited for.
+const grace = 500 * time.Millisecond
+
+// login is the refresh token of a new session.
+func (s *Subject) login() authsvc.Presentation {
+	return authsvc.Presentation{
+		SessionID:  tokens.NewID(),
+		IssuedAt:   s.Now().UnixMilli(),
+		SessionEnd: s.Now().Add(12 * time.Hour),
+		Grace:      grace,
+	}
+}
+
+// successor is the refresh token that an outcome answers with.
+func successor(p authsvc.Presentation, o authsvc.Outcome) authsvc.Presentation {
+	p.Generation, p.IssuedAt, p.ParentIssuedAt = o.Generation, o.IssuedAt, o.ParentIssuedAt
+	p.RetryID = ""
+	return p
+}
+
+func (s *Subject) present(t *testing.T, p authsvc.Presentation, want authsvc.Verdict) authsvc.Outcome {
+	t.Helper()
+	out, err := s.Store.Present(context.Background(), p)
+	if err != nil {
+		t.Fatalf("presenting: %v", err)
+	}
+	if out.Verdict != want {
+		t.Fatalf("%v, want %v", out.Verdict, want)
+	}
+	return out
+}
+
+// refreshed is a session after its first refresh: both tokens.
+func (s *Subject) refreshed(t *testing.T) (parent, current authsvc.Presentation) {
+	t.Helper()
+	parent = s.login()
+	s.Pass(2 * grace)
+	return parent, successor(parent, s.present(t, parent, authsvc.Advance))
+}
+
+func advancesOnce(t *testing.T, s *Subject) {
+	first := s.login()
+	if got := successor(first, s.present(t, first, authsvc.Same)); got != first {
+		t.Errorf("too young, but became %+v", got)
+	}
+	s.Pass(2 * grace)
+	first.RetryID = "attempt"
+	second := successor(first, s.present(t, first, authsvc.Advance))
+	if second.Generation != 1 || second.ParentIssuedAt != first.IssuedAt || second.IssuedAt <= first.IssuedAt {
+		t.Errorf("the successor of %+v is %+v", first, second)
+	}
+	for _, p := range []authsvc.Presentation{first, first} {
+		if got := successor(p, s.present(t, p, authsvc.Replay)); got != second {
+			t.Errorf("another successor %+v, want %+v", got, second)
+		}
+	}
+	s.present(t, second, authsvc.Same)
+	s.Pass(2 * grace)
+	if got := successor(first, s.present(t, first, authsvc.Replay)); got != second {
+		t.Errorf("late, with the retry id: %+v, want %+v", got, second)
+	}
+	s.present(t, second, authsvc.Advance)
+}
+
+func lineageGoesOn(t *testing.T, s *Subject) {
+	first, second := s.refreshed(t)
+	s.Store = s.Restart(t)
+	s.present(t, second, authsvc.Same)
+	s.Pass(2 * grace)
+	s.present(t, second, authsvc.Advance)
+	s.present(t, first, authsvc.Theft)
+}
+
+func theftKills(t *testing.T, s *Subject) {
+	first, second := s.refreshed(t)
+	s.Pass(2 * grace)
+	out := s.present(t, first, authsvc.Theft)
+	want := revocation.Target{Type: revocation.Session, ID: first.SessionID}
+	if out.Revocation.Target() != want || out.Revocation.Expired(first.SessionEnd.Add(-time.Second)) {
+		t.Errorf("revocation %+v of %v, until %v", out.Revocation, first.SessionID, first.SessionEnd)
+	}
+	again := s.present(t, second, authsvc.Revoked)
+	if again.Revocation.Target() != want {
+		t.Errorf("what to append: %+v", again.Revocation)
+	}
+	s.append(t, out.Revocation, again.Revocation)
+	if _, ok := find(snapshot(t, s.Store).Entries, want); !ok {
+		t.Error("it is not in the log")
+	}
+	s.Store = s.Restart(t)
+	s.present(t, second, authsvc.Revoked)
+	s.present(t, first, authsvc.Revoked)
+}
+
+func revokedRefuses(t *testing.T, s *Subject) {
+	first, second := s.refreshed(t)
+	fresh := s.login()
+	for _, sid := range []tokens.ID{first.SessionID, fresh.SessionID} {
+		s.append(t, revocation.SessionEntry(sid, s.Now(), s.Now().Add(time.Hour)))
+	}
+	s.Pass(2 * grace)
+	for _, p := range []authsvc.Presentation{first, second, fresh} {
+		out := s.present(t, p, authsvc.Revoked)
+		if out.Revocation.Type != revocation.Session || out.Revocation.ID != p.SessionID {
+			t.Errorf("what to append: %+v", out.Revocation)
+		}
+	}
+}
+
+func sessionsApart(t *testing.T, s *Subject) {
+	first, _ := s.refreshed(t)
+	other := s.login()
+	token := revocation.TokenEntry(other.SessionID, s.Now(), s.Now().Add(time.Hour)) // a jti of the same bytes
+	s.append(t, token)
+	s.Pass(2 * grace)
+	s.present(t, first, authsvc.Theft)
+	s.present(t, other, authsvc.Advance)
+}
+
+func unfitPresentation(t *testing.T, s *Subject) {
+	p := s.login()
+	p.SessionID = tokens.ID{}
+	if _, err := s.Store.Present(context.Background(), p); !errors.Is(err, authsvc.ErrBadPresentation) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func thousandTabs(t *testing.T, s *Subject) {
+	const tabs = 1000
+	p := s.login()
+	p.Grace = 0 // the default: all of them are within it
+	s.Pass(authsvc.DefaultGrace + time.Second)
+	outcomes := make([]authsvc.Outcome, tabs)
+	var wg sync.WaitGroup
+	start := make(chan struct{})
+	for i := range tabs {
+		wg.Go(func() {
+			<-start
+			var err error
+			if outcomes[i], err = s.Store.Present(context.Background(), p); err != nil {
+				t.Errorf("presenting: %v", err)
+			}
+		})
+	}
+	close(start)
+	wg.Wait()
+	advances := 0
+	for _, o := range outcomes {
+		if o.Verdict == authsvc.Advance {
+			advances++
+		} else if o.Verdict != authsvc.Replay {
+			t.Fatalf("a tab got %v", o.Verdict)
+		}
+		if successor(p, o) != successor(p, outcomes[0]) {
+			t.Fatalf("two successors: %+v and %+v", o, outcomes[0])
+		}
+	}
+	if advances != 1 {
+		t.Errorf("advanced %d times", advances)
+	}
+}

@@ -1,0 +1,145 @@
+// Package storetest is the conformance suite of authsvc.Log and
+// authsvc.Sessions: what every store must do, whatever it is made of. A store
+// runs it in its own tests:
+//
+//	func TestStore(t *testing.T) {
+//		storetest.Run(t, func(t *testing.T) *storetest.Subject { … })
+//	}
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// Store is what the suite tests.
+type Store interface {
+	authsvc.Log
+	authsvc.Sessions
+	Close() error
+}
+
+// Subject is a store that was just made, empty, and what the suite must be
+// able to do to it. The suite closes it.
+type Subject struct {
+	Store Store
+	// Now reads the store's clock, and Pass lets time pass on it: a set clock
+	// is moved, a real one is waited for.
+	Now  func() time.Time
+	Pass func(time.Duration)
+	// Restart closes the store and opens it again on what it has kept.
+	Restart func(t *testing.T) Store
+}
+
+// patience is how long the suite waits for what must happen at once.
+const patience = 10 * time.Second
+
+// Run tests the stores that open makes, one for each test.
+func Run(t *testing.T, open func(t *testing.T) *Subject) {
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *Subject)
+	}{
+		{"an append is delivered before it returns", deliveredBeforeReturn},
+		{"a snapshot comes first", snapshotFirst},
+		{"deltas follow each other without a gap", noGaps},
+		{"a merge keeps the larger of each time", mergeByMaximum},
+		{"what adds nothing is acknowledged", coveredIsAcknowledged},
+		{"expired entries are acknowledged and not kept", expiredIsAcknowledged},
+		{"made is set once", madeIsSet},
+		{"unfit entries are refused, all of their append", unfitIsRefused},
+		{"since tells what was missed", sinceTells},
+		{"since refuses what it does not know", sinceRefuses},
+		{"an epoch goes on after a restart", restartGoesOn},
+		{"follow ends with its context", followEnds},
+		{"follow ends with the store", closeEnds},
+		{"a refresh token advances once", advancesOnce},
+		{"a lineage goes on after a restart", lineageGoesOn},
+		{"theft kills the session", theftKills},
+		{"a revoked session refuses its refresh tokens", revokedRefuses},
+		{"sessions do not disturb each other", sessionsApart},
+		{"an unfit presentation is refused", unfitPresentation},
+		{"a thousand tabs get one successor", thousandTabs},
+		{"a done context is obeyed", doneContext},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := open(t)
+			t.Cleanup(func() { _ = s.Store.Close() })
+			c.test(t, s)
+		})
+	}
+}
+
+// followed collects what a Follow delivers.
+type followed struct {
+	batches chan authsvc.Batch
+	result  chan error
+	cancel  context.CancelFunc
+}
+
+func follow(t *testing.T, s Store) *followed {
+	ctx, cancel := context.WithCancel(context.Background())
+	f := &followed{make(chan authsvc.Batch, 10_000), make(chan error, 1), cancel}
+	go func() { f.result <- s.Follow(ctx, func(b authsvc.Batch) { f.batches <- b }) }()
+	t.Cleanup(cancel)
+	return f
+}
+
+// next returns the next batch, which must come at once.
+func (f *followed) next(t *testing.T) revocation.Frame {
+	t.Helper()
+	select {
+	case b := <-f.batches:
+		return b.Frame
+	case <-time.After(patience):
+		t.Fatal("no batch came")
+		return revocation.Frame{}
+	}
+}
+
+// ended returns the error that Follow returned with.
+func (f *followed) ended(t *testing.T) error {
+	t.Helper()
+	select {
+	case err := <-f.result:
+		return err
+	case <-time.After(patience):
+		t.Fatal("Follow does not end")
+		return nil
+	}
+}
+
+// snapshot is what a new follower gets first.
+func snapshot(t *testing.T, s Store) revocation.Frame {
+	t.Helper()
+	f := follow(t, s)
+	defer f.cancel()
+	return f.next(t)
+}
+
+func (s *Subject) append(t *testing.T, es ...revocation.Entry) {
+	t.Helper()
+	if err := s.Store.Append(context.Background(), es...); err != nil {
+		t.Fatalf("appending: %v", err)
+	}
+}
+
+// entry revokes a new session for an hour.
+func (s *Subject) entry() revocation.Entry {
+	return revocation.SessionEntry(tokens.NewID(), s.Now(), s.Now().Add(time.Hour))
+}
+
+// find returns the entry on a target.
+func find(es []revocation.Entry, want revocation.Target) (revocation.Entry, bool) {
+	for _, e := range es {
+		if e.Target() == want {
+			return e, true
+		}
+	}
+	return revocation.Entry{}, false
+}
