@@ -115,6 +115,31 @@ func ExampleSignBytes() {
 	// Output: [1 2 3] <nil>
 }
 
+func ExampleSealRefresh() {
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	key, err := keys.Generate(keys.RefreshToken, keys.A256KW)
+	if err != nil {
+		panic(err)
+	}
+	raw, err := tokens.SealRefresh(&tokens.Refresh{
+		SessionID: tokens.NewID(), Generation: 4, IssuedAt: now.UnixMilli(), ParentIssuedAt: now.UnixMilli() - 300_000,
+		Subject: "ann", ClientID: "login", Audience: []string{"orders"},
+		AuthTime: now.Add(-time.Hour), SessionEnd: now.Add(11 * time.Hour),
+	}, key)
+	if err != nil {
+		panic(err)
+	}
+	r, err := tokens.OpenRefresh(raw, one{key}, now)
+	fmt.Println(r.Subject, r.Generation, r.SessionEnd.Sub(now), err)
+	// Output: ann 4 11h0m0s <nil>
+}
+
+func ExampleInspectUnverified() {
+	in, err := tokens.InspectUnverified("eyJhbGciOiJub25lIn0.eyJzdWIiOiJ0aGUga2luZyJ9.")
+	fmt.Printf("%s claims %s %v\n", in.Alg, in.Payload, err)
+	// Output: none claims {"sub":"the king"} <nil>
+}
+
 func ExampleExplain() {
 	now := time.Now()
 	key, err := keys.Generate(keys.AccessToken, keys.EdDSA)

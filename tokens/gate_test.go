@@ -5,6 +5,7 @@ import (
 	"crypto/ecdsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,21 @@ func TestFormIsExact(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestFormFaultsAreNamed(t *testing.T) {
+	f := setup(t)
+	good := must[string](t)(tokens.Sign(annsClaims(), f.es))
+	for raw, want := range map[string]string{
+		good[:30]:   "too few parts",
+		good + ".":  "too many parts",
+		good + "\n": "not canonical base64url",
+	} {
+		var e *tokens.Error
+		if _, err := tokens.Verify(raw, f.src, orders(), noon); !errors.As(err, &e) || e.Detail != want {
+			t.Errorf("got %v, want %s", err, want)
+		}
 	}
 }
 

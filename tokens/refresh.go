@@ -23,10 +23,10 @@ type Refresh struct {
 	Generation     uint32    // of the session: 0 at login
 	IssuedAt       int64     // of this generation, Unix ms
 	ParentIssuedAt int64     // of the generation before, Unix ms; at login the issuer's choice
-	Subject        string    // as in Claims, and so the next three
-	ClientID       string    //
-	Audience       []string  //
-	Scope          []string  // may be empty
+	Subject        string    // its bounds, and those of the next three, are those of Claims
+	ClientID       string    // client that the session was made for
+	Audience       []string  // what the access tokens are for, at least one
+	Scope          []string  // what they allow; may be empty
 	AuthTime       time.Time // the login; whole seconds
 	SessionEnd     time.Time // absolute end, fixed at login; whole seconds
 	Cookie         bool      // mode of the session: cookie, else token

@@ -1,0 +1,67 @@
+package tokens_test
+
+import (
+	"flag"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+var update = flag.Bool("update", false, "write the golden artefacts anew")
+
+// The golden artefacts were made once. That today's code still takes them
+// means that cookies and tokens survive an upgrade.
+func TestGoldenArtefactsAreStillTaken(t *testing.T) {
+	f := setup(t)
+	path := func(kind string) string {
+		return "testdata/golden/" + strings.ToLower(strings.ReplaceAll(kind, " ", "-")) + ".txt"
+	}
+	if *update {
+		for kind, raw := range artefacts(t, f) {
+			if err := os.WriteFile(path(kind), []byte(raw+"\n"), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	golden := func(kind string) string {
+		return strings.TrimSuffix(string(must[[]byte](t)(os.ReadFile(path(kind)))), "\n")
+	}
+	for _, kind := range []string{"access ES256", "access EdDSA", "access RS256"} {
+		got := must[*tokens.Claims](t)(tokens.Verify(golden(kind), f.src, orders(), noon))
+		want := annsClaims()
+		want.KeyID = got.KeyID
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %+v", kind, got)
+		}
+	}
+	session := must[*tokens.Session](t)(tokens.OpenSession(golden("session"), f.src, noon))
+	if _, err := tokens.Verify(session.Token, f.src, orders(), noon); err != nil {
+		t.Error(err)
+	}
+	if !reflect.DeepEqual(session, annsSession(session.Token)) {
+		t.Errorf("%+v", session)
+	}
+	refresh := must[*tokens.Refresh](t)(tokens.OpenRefresh(golden("refresh"), f.src, noon))
+	if !reflect.DeepEqual(refresh, annsRefresh()) {
+		t.Errorf("%+v", refresh)
+	}
+	for kind, want := range map[string]string{"feed": "\x01frame\x00\xff", "keys": `{"generation":1}`} {
+		typ := "sealring-" + kind + "+jws"
+		if got := must[[]byte](t)(tokens.VerifyBytes(typ, golden(kind), f.src, noon)); string(got) != want {
+			t.Errorf("%s: %q", kind, got)
+		}
+	}
+}
+
+// EdDSA has one signature for one text, so what Sign issues is known to the
+// byte: a change of the form would be seen here.
+func TestWhatSignIssuesIsKnownToTheByte(t *testing.T) {
+	f := setup(t)
+	want := string(must[[]byte](t)(os.ReadFile("testdata/golden/access-eddsa.txt")))
+	if got := must[string](t)(tokens.Sign(annsClaims(), f.ed)); got+"\n" != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
