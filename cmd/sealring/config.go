@@ -1,6 +1,7 @@
 package main
 
 import (
+	"maps"
 	"net/url"
 	"path/filepath"
 	"strings"
@@ -87,20 +88,18 @@ func (s *settings) adminURL() string {
 	return u.String()
 }
 
-// plan is what the times of a key ring follow from with these lifetimes. A
-// ring that was made for longer ones stays as it is.
+// plan is what the times of a key ring follow from with these lifetimes, and
+// with no shorter life of cookies and refresh tokens than the default. A ring
+// that was made for longer ones stays as it is.
 func (s *settings) plan() keys.Plan {
 	p := keys.DefaultPlan()
 	p.JWKSMaxAge = s.JWKSMaxAge
 	p.Skew, p.Leeway = s.ClockSkew, s.ClockSkew
-	life := make(map[keys.Purpose]time.Duration, len(p.Life))
-	for use, d := range p.Life {
-		life[use] = d
-	}
+	life := maps.Clone(p.Life)
 	idle := min(s.IdleTTL, s.SessionTTL)
 	life[keys.AccessToken] = s.AccessTTL
-	life[keys.SessionCookie] = idle
-	life[keys.RefreshToken] = idle
+	life[keys.SessionCookie] = max(life[keys.SessionCookie], idle)
+	life[keys.RefreshToken] = max(life[keys.RefreshToken], idle)
 	p.Life = life
 	return p
 }

@@ -95,9 +95,13 @@ func (d *daemon) run(ctx context.Context) error {
 // watchRing hands a changed ring to the service at once. A damaged new ring is
 // logged and the one in use kept: signing must not stop because of a bad edit.
 func (d *daemon) watchRing(ctx context.Context) error {
+	known := d.ring.Ring().Generation()
 	changed := func(r *keys.Ring) {
-		d.log.Info("key ring changed", "generation", r.Generation())
 		d.service.SetRing(r)
+		if r.Generation() != known { // not the first look, which may find nothing new
+			known = r.Generation()
+			d.log.Info("key ring changed", "generation", known)
+		}
 	}
 	failed := func(err error) {
 		d.log.Error("changed key ring not taken over; going on with the one in use", "err", err)

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"time"
 )
 
@@ -67,5 +66,5 @@ func deadlines(h http.Handler) http.Handler {
 }
 
 func isStream(r *http.Request) bool {
-	return r.Method == http.MethodGet && (r.URL.Path == "/v1/feed" || strings.HasPrefix(r.URL.Path, "/stream"))
+	return r.Method == http.MethodGet && (r.URL.Path == "/v1/feed" || r.URL.Path == "/stream")
 }

@@ -1,0 +1,291 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// site is an auth service as in production, in a data folder of its own, and
+// the demo service beside it, which reaches it only through a counting proxy.
+type site struct {
+	t             *testing.T // whose end is the end of the processes
+	data, config  string
+	direct, admin string // URLs of the auth service, past the proxy
+	proxy         *proxy
+	issuer        string // URL of the proxy
+	secret        string // of the service client
+	auth, demo    *process
+	demoURL       string
+}
+
+const sitePassword = "correct horse battery"
+
+func newSite(t *testing.T) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{t: t, data: filepath.Join(dir, "data")}
+	public, admin := freePort(t), freePort(t)
+	s.direct, s.admin = "http://localhost:"+public, "http://127.0.0.1:"+admin
+	s.proxy = newProxy(t, "127.0.0.1:"+public)
+	s.issuer = "http://localhost:" + portOf(s.proxy)
+
+	command(t, "", "keys", "init", "--data", s.data)
+	command(t, sitePassword+"\n", "users", "add", "ann", "--data", s.data)
+	var made clientSecretView
+	out := command(t, "", "clients", "add", "demo", "--scope", "feed", "--scope", "session-keys", "-o", "json", "--data", s.data)
+	if err := json.Unmarshal([]byte(out), &made); err != nil {
+		t.Fatal(err)
+	}
+	s.secret = made.Secret
+	s.config = filepath.Join(dir, "sealring.yaml")
+	text := fmt.Sprintf("issuer: %s\naudiences: [demo]\ndata: %s\nlisten: 127.0.0.1:%s\nadmin_listen: 127.0.0.1:%s\n",
+		s.issuer, s.data, public, admin)
+	if err := os.WriteFile(s.config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *site) startAuth(t *testing.T) {
+	t.Helper()
+	s.auth = start(s.t, nil, "serve", "--config", s.config)
+	within(t, patience, http.StatusOK, s.admin+"/readyz", credential{})
+}
+
+func (s *site) startDemo(t *testing.T) {
+	t.Helper()
+	s.demo = start(s.t, []string{"SEALRING_CLIENT_ID=demo", "SEALRING_CLIENT_SECRET=" + s.secret},
+		"demo", "--issuer", s.issuer, "--listen", "127.0.0.1:0")
+	s.demoURL = s.demo.line(t)
+}
+
+func (s *site) demoReady(t *testing.T) {
+	t.Helper()
+	within(t, patience, http.StatusOK, s.demoURL+"/readyz", credential{})
+}
+
+// The whole promise, in one run: a token and a cookie verify without a
+// look-up, end everywhere within a second, and stay ended.
+func TestATokenThatStopsWorkingEverywhere(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	s.startDemo(t)
+	s.demoReady(t)
+
+	for _, mode := range []string{"token", "cookie"} {
+		c := mustLogIn(t, s.direct, sitePassword, mode)
+		for range 20 {
+			wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", c)
+		}
+		wantCall(t, http.StatusNoContent, http.MethodPost, s.direct+"/v1/logout", c)
+		within(t, time.Second, http.StatusUnauthorized, s.demoURL+"/", c)
+	}
+	if n := s.proxy.accepted.Load(); n != 1 {
+		t.Errorf("the demo service has opened %d connections to the issuer, want the feed's alone", n)
+	}
+	checkSockets(t, s.demo.Process.Pid, portOf(s.proxy), s.demoURL)
+
+	t.Run("a revocation survives kill -9 of the auth service", s.survivesKill)
+	t.Run("the demo service goes on while the auth service is down", s.goesOn)
+	t.Run("an interrupt ends both cleanly", func(t *testing.T) {
+		if code := s.auth.interrupt(t); code != 0 {
+			t.Errorf("serve ends with %d:\n%s", code, s.auth.stderr.String())
+		}
+		if code := s.demo.interrupt(t); code != 0 {
+			t.Errorf("demo ends with %d:\n%s", code, s.demo.stderr.String())
+		}
+	})
+}
+
+func (s *site) survivesKill(t *testing.T) {
+	revoked := mustLogIn(t, s.direct, sitePassword, "token")
+	good := mustLogIn(t, s.direct, sitePassword, "token")
+	wantCall(t, http.StatusNoContent, http.MethodPost, s.direct+"/v1/logout", revoked)
+	s.auth.kill()
+	s.startAuth(t)
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, s.direct+"/v1/session", revoked)
+	wantCall(t, http.StatusOK, http.MethodGet, s.direct+"/v1/session", good)
+	wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", good)
+
+	// The demo service finds the feed again by itself. The kill may have come
+	// before the revocation was sent; in any case it arrives now,
+	within(t, patience, http.StatusUnauthorized, s.demoURL+"/", revoked)
+	// and so does what is revoked from now on.
+	wantCall(t, http.StatusNoContent, http.MethodPost, s.direct+"/v1/logout", good)
+	within(t, patience, http.StatusUnauthorized, s.demoURL+"/", good)
+	// And one that starts only now hears of everything.
+	fresh := *s
+	fresh.startDemo(t)
+	fresh.demoReady(t)
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, fresh.demoURL+"/", revoked)
+}
+
+func (s *site) goesOn(t *testing.T) {
+	token := mustLogIn(t, s.direct, sitePassword, "token")
+	cookie := mustLogIn(t, s.direct, sitePassword, "cookie")
+	s.auth.kill()
+	for range 20 {
+		wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", token)
+		wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", cookie)
+	}
+	wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/readyz", credential{})
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, s.demoURL+"/", credential{"Authorization", "Bearer garbage"})
+	s.startAuth(t)
+}
+
+func TestAServiceThatStartsBeforeTheIssuerSaysSoAndRecovers(t *testing.T) {
+	s := newSite(t)
+	s.startDemo(t)
+	wantCall(t, http.StatusServiceUnavailable, http.MethodGet, s.demoURL+"/readyz", credential{})
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, s.demoURL+"/", credential{}) // no credential is no credential
+	s.startAuth(t)
+	token := mustLogIn(t, s.direct, sitePassword, "token")
+	// A well-formed token cannot be judged yet, or already is: never a 401.
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		status, body := call(http.MethodGet, s.demoURL+"/", token)
+		if status == http.StatusOK {
+			break
+		}
+		if status != http.StatusServiceUnavailable || time.Now().After(end) {
+			t.Fatalf("answers %d: %s", status, body)
+		}
+	}
+	s.demoReady(t)
+}
+
+// Requests of every kind go on while the keys turn: none may be refused.
+func TestARotationRefusesNoValidRequest(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	s.startDemo(t)
+	s.demoReady(t)
+	before := currentKeys(t, s.data)
+
+	var requests, refused atomic.Int32
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	loop := func(work func() string) {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				requests.Add(1)
+				if fault := work(); fault != "" {
+					refused.Add(1)
+					t.Error(fault)
+				}
+			}
+		})
+	}
+	for _, mode := range []string{"token", "cookie"} {
+		old := mustLogIn(t, s.direct, sitePassword, mode) // from before the rotation, used all along
+		loop(func() string {
+			if status, body := call(http.MethodGet, s.demoURL+"/", old); status != http.StatusOK {
+				return fmt.Sprintf("an old %s is answered %d: %s", mode, status, body)
+			}
+			return ""
+		})
+		loop(func() string { // and fresh ones, at the service and at the issuer
+			fresh, err := logIn(s.direct, sitePassword, mode)
+			if err != nil {
+				return err.Error()
+			}
+			for _, url := range []string{s.demoURL + "/", s.direct + "/v1/session"} {
+				if status, body := call(http.MethodGet, url, fresh); status != http.StatusOK {
+					return fmt.Sprintf("a fresh %s is answered %d at %s: %s", mode, status, url, body)
+				}
+			}
+			return ""
+		})
+	}
+	for _, use := range []string{"sig", "enc", "sig", "enc"} { // the second time a new standby is published
+		seen := requests.Load()
+		command(t, "", "keys", "rotate", "--use", use, "--config", s.config)
+		for end := time.Now().Add(patience); requests.Load() < seen+100 && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if n := requests.Load(); refused.Load() != 0 || n < 400 {
+		t.Errorf("%d of %d requests were refused", refused.Load(), n)
+	}
+	for use, kid := range currentKeys(t, s.data) {
+		if before[use] == kid {
+			t.Errorf("the %s key is the same after the rotation", use)
+		}
+	}
+	token := mustLogIn(t, s.direct, sitePassword, "token")
+	in := command(t, strings.TrimPrefix(token.value, "Bearer "), "token", "inspect", "-")
+	if !strings.Contains(in, currentKeys(t, s.data)["at"]) {
+		t.Errorf("the service does not sign with the new key:\n%s", in)
+	}
+}
+
+// currentKeys are the kids of the signing keys, by purpose.
+func currentKeys(t *testing.T, data string) map[string]string {
+	t.Helper()
+	var list []keyView
+	if err := json.Unmarshal([]byte(command(t, "", "keys", "list", "--data", data, "-o", "json")), &list); err != nil {
+		t.Fatal(err)
+	}
+	signing := make(map[string]string)
+	for _, k := range list {
+		if k.State == "signing" {
+			signing[string(k.Purpose)] = k.ID
+		}
+	}
+	return signing
+}
+
+// checkSockets looks at the process from outside (Linux): besides its own
+// listener and who called it, it holds one connection, to the proxy.
+func checkSockets(t *testing.T, pid int, proxyPort, own string) {
+	t.Helper()
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil || len(fds) == 0 {
+		t.Logf("no /proc here: the proxy's count must do")
+		return
+	}
+	mine := make(map[string]bool) // inodes of its sockets
+	for _, fd := range fds {
+		if to, err := os.Readlink(fd); err == nil && strings.HasPrefix(to, "socket:[") {
+			mine[strings.Trim(to, "socket:[]")] = true
+		}
+	}
+	_, ownPort, _ := net.SplitHostPort(strings.TrimPrefix(own, "http://"))
+	var peers []string
+	for _, family := range []string{"tcp", "tcp6"} {
+		raw, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", pid, family))
+		for line := range strings.Lines(string(raw)) {
+			f := strings.Fields(line)
+			if len(f) < 10 || !mine[f[9]] || f[3] == "0A" || hexPort(f[1]) == ownPort {
+				continue
+			}
+			peers = append(peers, hexPort(f[2]))
+		}
+	}
+	if len(peers) != 1 || peers[0] != proxyPort {
+		t.Errorf("the demo service holds connections to the ports %v, want only one to %s", peers, proxyPort)
+	}
+}
+
+// hexPort is the port of an address like 0100007F:1F90.
+func hexPort(address string) string {
+	_, port, _ := strings.Cut(address, ":")
+	n, _ := strconv.ParseUint(port, 16, 16)
+	return strconv.FormatUint(n, 10)
+}
