@@ -90,7 +90,7 @@ func (c Config) check() error {
 		why  string
 	}{
 		{!isIssuer(c.Issuer), "Issuer must be an absolute http or https URL without query, fragment, user and final slash"},
-		{!areAudiences(c.Audiences), "Audiences must be 1 to 32 different names of at most 256 bytes"},
+		{!areAudiences(c.Audiences), "Audiences must be 1 to 32 different names of at most 255 bytes"},
 		{c.AccessTTL < time.Second || c.AccessTTL > maxAccessTTL, "AccessTTL must be between 1 s and 15 min"},
 		{c.IdleTTL < c.AccessTTL, "IdleTTL must not be shorter than AccessTTL"},
 		{c.SessionTTL < c.IdleTTL, "SessionTTL must not be shorter than IdleTTL"},
@@ -134,13 +134,13 @@ func isIssuer(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Opaque == "" &&
 		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && !strings.HasSuffix(s, "/") &&
-		!strings.HasSuffix(s, "#") && len(s) <= 1024
+		!strings.HasSuffix(s, "#") && len(s) <= 512
 }
 
 func areAudiences(all []string) bool {
 	seen := map[string]bool{}
 	for _, a := range all {
-		if a == "" || len(a) > 256 || seen[a] {
+		if a == "" || len(a) > 255 || seen[a] {
 			return false
 		}
 		seen[a] = true

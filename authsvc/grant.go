@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +26,12 @@ type grant struct {
 	version uint32    // of data
 }
 
+// What a token takes of one user; verifiers refuse more.
+const (
+	maxList  = 64   // roles, scopes
+	maxScope = 4096 // bytes, joined
+)
+
 // errRevoked says that the service itself does not trust what it should sign.
 var errRevoked = errors.New("revoked")
 
@@ -44,12 +49,28 @@ func (s *Service) sign(c *tokens.Claims, now time.Time) (string, error) {
 	if e, ok := s.hub.list.Match(c); ok {
 		return "", fmt.Errorf("%s %w", e.Type, errRevoked)
 	}
+	if len(c.Roles) > maxList || len(c.Scope) > maxList || len(strings.Join(c.Scope, " ")) > maxScope {
+		return "", &oversized{cause: errors.New("more roles or scopes than a token takes"), parts: partsOf(c)}
+	}
 	token, err := tokens.Sign(c, key)
-	if err != nil {
+	switch {
+	case errors.Is(err, tokens.ErrTooLong):
+		return "", &oversized{cause: err, parts: partsOf(c)}
+	case err != nil:
 		return "", fmt.Errorf("signing: %w", err)
 	}
 	return token, nil
 }
+
+// oversized is what can not even be signed or sealed, so that there are no
+// bytes to count.
+type oversized struct {
+	cause error
+	parts []budget.Part
+}
+
+func (e *oversized) Error() string { return e.cause.Error() }
+func (e *oversized) Unwrap() error { return e.cause }
 
 // admit moves a fresh login behind the not-before of its subject, client,
 // audience and of everybody: who logs in within the second of a "log out
@@ -101,7 +122,12 @@ func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now tim
 	sealed, err := tokens.SealSession(&tokens.Session{
 		Token: access, Data: g.data, Version: g.version, SessionEnd: g.end, IdleEnd: g.idleEnd,
 	}, key)
-	if err != nil {
+	switch {
+	case errors.Is(err, tokens.ErrTooLong):
+		return &oversized{cause: err, parts: g.parts()}
+	case errors.Is(err, tokens.ErrSession) && g.data != nil:
+		return invalidField("data", "is not a plain JSON object")
+	case err != nil:
 		return fmt.Errorf("sealing the session: %w", err)
 	}
 	life := g.idleEnd.Sub(now)
@@ -139,9 +165,9 @@ func sessionOf(c *tokens.Claims, now time.Time) openapi.Session {
 	s := openapi.Session{
 		Subject:   c.Subject,
 		ClientID:  c.ClientID,
-		Audience:  slices.Concat([]string{}, c.Audience), // never null
-		Scope:     slices.Concat([]string{}, c.Scope),
-		Roles:     slices.Concat([]string{}, c.Roles),
+		Audience:  append([]string{}, c.Audience...), // never null
+		Scope:     append([]string{}, c.Scope...),
+		Roles:     append([]string{}, c.Roles...),
 		AuthTime:  c.AuthTime,
 		ExpiresIn: seconds(c.ExpiresAt.Sub(now)),
 	}
@@ -153,12 +179,15 @@ func sessionOf(c *tokens.Claims, now time.Time) openapi.Session {
 
 // parts weighs what an application can make smaller.
 func (g *grant) parts() []budget.Part {
+	return append(partsOf(&g.claims), budget.Part{Name: "data", Bytes: len(g.data)})
+}
+
+func partsOf(c *tokens.Claims) []budget.Part {
 	return []budget.Part{
-		{Name: "sub", Bytes: jsonSize(g.claims.Subject)},
-		{Name: "aud", Bytes: jsonSize(g.claims.Audience)},
-		{Name: "scope", Bytes: jsonSize(strings.Join(g.claims.Scope, " "))},
-		{Name: "roles", Bytes: jsonSize(g.claims.Roles)},
-		{Name: "data", Bytes: len(g.data)},
+		{Name: "sub", Bytes: jsonSize(c.Subject)},
+		{Name: "aud", Bytes: jsonSize(c.Audience)},
+		{Name: "scope", Bytes: jsonSize(strings.Join(c.Scope, " "))},
+		{Name: "roles", Bytes: jsonSize(c.Roles)},
 	}
 }
 

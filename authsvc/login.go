@@ -85,10 +85,10 @@ func (s *Service) checkAudience(req *openapi.LoginRequest) error {
 // begin makes a new session.
 func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
 	now := s.now()
-	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second)
+	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second) // whole, as every token says it
 	g := &grant{
 		claims:  s.claims(user, req.Audience, tokens.NewID(), now, end),
-		idleEnd: earlier(now.Add(s.cfg.IdleTTL), end),
+		idleEnd: earlier(now.Add(s.cfg.IdleTTL).Truncate(time.Second), end),
 		end:     end,
 		cookie:  req.Mode == openapi.ModeCookie,
 		data:    req.Data,

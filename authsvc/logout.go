@@ -117,12 +117,22 @@ func (s *Service) logoutAll(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
-	e := revocation.SubjectEntry(s.cfg.Issuer, session.Subject, now, s.outlives(now))
-	if err := s.revoke(r, e); err != nil {
+	now, claims := s.now(), session.Claims()
+	if err := s.revoke(r, s.subjectEntry(claims.Subject, now), s.sessionEntry(&claims, now)); err != nil {
 		return nil, err
 	}
 	return loggedOut(), nil
+}
+
+// subjectEntry ends every session that a subject has now. A login within the
+// second of an earlier such entry was moved behind that (see admit), into the
+// second to come; this entry must be behind that login in turn. It runs ahead
+// of the clock by no more than verifiers forgive, however often it is repeated.
+func (s *Service) subjectEntry(sub string, now time.Time) revocation.Entry {
+	newest := tokens.Claims{Subject: sub, ClientID: loginClient, Audience: s.cfg.Audiences, AuthTime: now.Truncate(time.Second)}
+	s.admit(&newest)
+	before := earlier(newest.AuthTime.Add(time.Second), now.Add(s.cfg.ClockSkew/2+time.Second).Truncate(time.Second))
+	return revocation.SubjectEntry(s.cfg.Issuer, sub, before, s.outlives(now))
 }
 
 // revoke makes entries durable and known everywhere.

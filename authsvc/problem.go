@@ -130,21 +130,34 @@ func isGuards(err error) bool {
 func problemOf(err error) (openapi.Problem, *problem) {
 	var p *problem
 	var over *budget.OverError
+	var huge *oversized
 	body := openapi.Problem{}
 	switch {
 	case errors.As(err, &over):
-		p = &problem{status: 413, code: openapi.ProblemCodeSessionTooLarge, detail: over.Error(),
-			title: "The session does not fit into what browsers and proxies allow"}
-		body.Limit, body.Bytes = int64(over.Limit), int64(over.Bytes)
-		for _, part := range over.Parts[:min(len(over.Parts), 16)] {
-			body.Claims = append(body.Claims, openapi.ClaimSize{Name: part.Name, Bytes: int64(part.Bytes)})
-		}
+		p = tooLarge(over.Error())
+		body.Limit, body.Bytes, body.Claims = int64(over.Limit), int64(over.Bytes), claimSizes(over.Parts)
+	case errors.As(err, &huge):
+		p = tooLarge("it can not even be signed and sealed")
+		p.cause, body.Claims = huge.cause, claimSizes(huge.parts)
 	case !errors.As(err, &p):
 		p = &problem{status: 500, code: openapi.ProblemCodeInternal, title: "Something went wrong here", cause: err}
 	}
 	body.Type, body.Title, body.Status = "urn:sealring:problem:"+string(p.code), p.title, int32(p.status)
 	body.Code, body.Detail, body.Reason = p.code, p.detail, p.reason
 	return body, p
+}
+
+func tooLarge(detail string) *problem {
+	return &problem{status: 413, code: openapi.ProblemCodeSessionTooLarge, detail: detail,
+		title: "The session does not fit into what browsers and proxies allow"}
+}
+
+func claimSizes(parts []budget.Part) []openapi.ClaimSize {
+	var sizes []openapi.ClaimSize
+	for _, p := range parts {
+		sizes = append(sizes, openapi.ClaimSize{Name: p.Name, Bytes: int64(p.Bytes)})
+	}
+	return sizes
 }
 
 func (p *problem) headers(r *reply) {

@@ -136,9 +136,6 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 		cookie:  t.Cookie,
 	}
 	g.claims.AuthTime = t.AuthTime
-	if !g.claims.ExpiresAt.After(g.claims.IssuedAt) {
-		return nil, sessionEnded(openapi.ProblemReasonExpired, t.Cookie) // less than a second is left
-	}
 	return g, nil
 }
 
@@ -202,7 +199,7 @@ func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now ti
 
 // idleEnd is when a refresh token issued then runs out.
 func (s *Service) idleEnd(issuedAt int64, t *tokens.Refresh) time.Time {
-	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL), t.SessionEnd)
+	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL).Truncate(time.Second), t.SessionEnd)
 }
 
 // granted is reply for a session that may have been revoked meanwhile.

@@ -1,0 +1,115 @@
+package authsvc_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+func TestLogout(t *testing.T) {
+	w := newWorld(t)
+	past := time.Now().Add(-20 * time.Minute).Truncate(time.Second)
+	expired := func(c *tokens.Claims) { c.IssuedAt, c.AuthTime, c.ExpiresAt = past, past, past.Add(5*time.Minute) }
+	for _, tc := range []struct {
+		name string
+		with func(t *testing.T) (body string, o []option)
+	}{
+		{"by token", func(t *testing.T) (string, []option) {
+			return "", []option{withBearer(w.login().str(t, "access_token"))}
+		}},
+		{"by an expired token", func(t *testing.T) (string, []option) { return "", []option{withBearer(w.sign(expired))} }},
+		{"by cookie", func(t *testing.T) (string, []option) {
+			return "", []option{withCookies(w.loginCookie().cookie(t, "__Host-session"))}
+		}},
+		{"by a cookie with an expired token", func(t *testing.T) (string, []option) {
+			return "", []option{withCookies(w.sessionCookie(w.sign(expired)))}
+		}},
+		{"by refresh token", func(t *testing.T) (string, []option) {
+			return `{"refresh_token":"` + w.login().str(t, "refresh_token") + `"}`, nil
+		}},
+		{"by a service's own token", func(t *testing.T) (string, []option) {
+			return "", []option{withBearer(w.sign(func(c *tokens.Claims) { c.SessionID, c.ClientID, c.Subject = tokens.ID{}, "orders", "orders" }))}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			body, o := tc.with(t)
+			before := w.log.appends.Load()
+			a := w.post("/v1/logout", body, o...).want(t, 204, "")
+			for _, name := range []string{"__Host-session", "__Secure-refresh"} {
+				if c := a.cookie(t, name); c.MaxAge >= 0 || c.Value != "" {
+					t.Errorf("%s is not cleared: %v", name, c)
+				}
+			}
+			if a.header.Get("Clear-Site-Data") == "" {
+				t.Error("no Clear-Site-Data")
+			}
+			w.post("/v1/logout", body, o...).want(t, 204, "") // twice does no harm
+			if n := w.log.appends.Load() - before; n != 1 {
+				t.Errorf("%d appends for one logout", n)
+			}
+			if body == "" {
+				w.get("/v1/session", o...).want(t, 401, "invalid-token")
+			} else {
+				w.post("/v1/refresh", body).want(t, 401, "session-ended")
+			}
+		})
+	}
+}
+
+func TestLogoutEndsThisSessionAlone(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.login().str(t, "access_token"), w.login().str(t, "access_token")
+	w.post("/v1/logout", "", withBearer(a)).want(t, 204, "")
+	w.get("/v1/session", withBearer(b)).want(t, 200, "")
+}
+
+func TestLogoutOfAll(t *testing.T) {
+	w := newWorld(t)
+	a, b := w.login(), w.login()
+	bob := w.post("/v1/login", `{"username":"bob","password":"`+password+`"}`).want(t, 200, "")
+	w.post("/v1/logout/all", "", withBearer(a.str(t, "access_token"))).want(t, 204, "")
+	for _, session := range []answer{a, b} {
+		w.get("/v1/session", withBearer(session.str(t, "access_token"))).want(t, 401, "invalid-token")
+		w.refresh(session.str(t, "refresh_token")).want(t, 401, "session-ended")
+	}
+	w.get("/v1/session", withBearer(bob.str(t, "access_token"))).want(t, 200, "")
+	w.post("/v1/logout/all", "", withBearer(a.str(t, "access_token"))).want(t, 401, "invalid-token")
+	w.post("/v1/logout/all", "{}", withBearer(w.login().str(t, "access_token"))).want(t, 400, "invalid-request")
+}
+
+// A session that began in the second of an earlier "log out everywhere" is
+// ended by a later one in that second too.
+func TestLogoutOfAllTwiceInASecond(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		a, b := w.login().str(t, "access_token"), w.login().str(t, "access_token")
+		w.post("/v1/logout/all", "", withBearer(a)).want(t, 204, "")
+		w.get("/v1/session", withBearer(b)).want(t, 401, "invalid-token")
+	}
+}
+
+func TestALogoutSurvivesARestart(t *testing.T) {
+	w := newWorld(t)
+	a := w.login()
+	w.post("/v1/logout", "", withBearer(a.str(t, "access_token"))).want(t, 204, "")
+	issuer := w.issuer
+	w.stop()
+	w.start()
+	if issuer == w.issuer {
+		t.Fatal("the same port by chance")
+	}
+	w.refresh(a.str(t, "refresh_token")).want(t, 401, "session-ended")
+}
+
+// sessionCookie seals a token as a session cookie.
+func (w *world) sessionCookie(token string) *http.Cookie {
+	w.t.Helper()
+	k, err := w.ring.Current(keys.SessionCookie, time.Now())
+	must(w.t, err)
+	sealed, err := tokens.SealSession(&tokens.Session{Token: token, SessionEnd: time.Now().Add(time.Hour), IdleEnd: time.Now().Add(time.Hour)}, k)
+	must(w.t, err)
+	return &http.Cookie{Name: "__Host-session", Value: sealed}
+}

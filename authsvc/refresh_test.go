@@ -1,0 +1,298 @@
+package authsvc_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// open opens a refresh token.
+func (w *world) open(raw string) *tokens.Refresh {
+	w.t.Helper()
+	r, err := tokens.OpenRefresh(raw, w.ring, time.Now())
+	must(w.t, err)
+	return r
+}
+
+// aged makes a refresh token of generation g that was issued so long ago.
+func (w *world) aged(sid tokens.ID, g uint32, ago time.Duration) string {
+	w.t.Helper()
+	return w.sealed(func(r *tokens.Refresh) {
+		r.SessionID, r.Generation = sid, g
+		r.IssuedAt = time.Now().Add(-ago).UnixMilli()
+		r.AuthTime = time.Now().Add(-time.Hour).Truncate(time.Second)
+	})
+}
+
+func TestRefreshWithinTheGraceGivesTheSameToken(t *testing.T) {
+	w := newWorld(t)
+	first := w.login().str(t, "refresh_token")
+	a := w.refresh(first).want(t, 200, "")
+	if was, is := w.open(first), w.open(a.str(t, "refresh_token")); was.Generation != is.Generation || was.IssuedAt != is.IssuedAt {
+		t.Errorf("a token of no age advanced: %+v → %+v", was, is)
+	}
+	w.get("/v1/session", withBearer(a.str(t, "access_token"))).want(t, 200, "")
+}
+
+func TestRefreshKeepsTheLoginAndReadsTheUserAgain(t *testing.T) {
+	w := newWorld(t)
+	a := w.login()
+	w.users.with(func(u *authsvc.User) { u.Roles, u.Scopes = []string{"seller"}, nil })
+	b := w.refresh(a.str(t, "refresh_token")).want(t, 200, "")
+	was, is := a.json(t)["session"].(map[string]any), b.json(t)["session"].(map[string]any)
+	if was["id"] != is["id"] || was["auth_time"] != is["auth_time"] || was["subject"] != is["subject"] {
+		t.Errorf("%v → %v", was, is)
+	}
+	if fmt.Sprint(is["roles"], is["scope"]) != "[seller] []" {
+		t.Errorf("roles and scopes are stale: %v", is)
+	}
+}
+
+func TestParallelRefreshesGiveOneSuccessor(t *testing.T) {
+	w := buildWorld(&world{t: t, adopt: true})
+	first := w.aged(tokens.NewID(), 0, time.Minute)
+	const parallel = 200
+	got := make([]tokens.Refresh, parallel)
+	var wg sync.WaitGroup
+	for i := range parallel {
+		wg.Go(func() {
+			a := w.refresh(first)
+			if a.status != 200 {
+				t.Errorf("%d %s", a.status, a.body)
+				return
+			}
+			r, err := tokens.OpenRefresh(a.str(t, "refresh_token"), w.ring, time.Now())
+			if err == nil {
+				got[i] = *r
+			}
+		})
+	}
+	wg.Wait()
+	for _, r := range got {
+		if r.Generation != 1 || r.IssuedAt != got[0].IssuedAt || r.SessionID != got[0].SessionID {
+			t.Fatalf("two successors: %+v and %+v", got[0], r)
+		}
+	}
+}
+
+func TestReuseEndsTheSession(t *testing.T) {
+	w := buildWorld(&world{t: t, adopt: true})
+	sid := tokens.NewID()
+	ancestor, parent := w.aged(sid, 0, 10*time.Minute), w.aged(sid, 1, time.Minute)
+	current := w.refresh(parent).want(t, 200, "")
+	a := w.refresh(ancestor).want(t, 401, "session-ended")
+	if a.str(t, "reason") != "reused" {
+		t.Errorf("%s", a.body)
+	}
+	w.get("/v1/session", withBearer(current.str(t, "access_token"))).want(t, 401, "invalid-token")
+	if a := w.refresh(current.str(t, "refresh_token")).want(t, 401, "session-ended"); a.str(t, "reason") != "revoked" {
+		t.Errorf("%s", a.body)
+	}
+	if !strings.Contains(w.logged.String(), "refresh token used again") {
+		t.Error("theft is not in the log")
+	}
+}
+
+func TestRetryIDMakesALateRetrySafe(t *testing.T) {
+	const grace = 20 * time.Millisecond
+	w := buildWorld(&world{t: t, adopt: true}, func(c *authsvc.Config) { c.RefreshGrace = grace })
+	first, id := w.aged(tokens.NewID(), 0, time.Minute), header("Sealring-Retry", "0123456789abcdefghij")
+	lost := w.refresh(first, id).want(t, 200, "")
+	time.Sleep(2 * grace) // late is what this is about
+	again := w.refresh(first, id).want(t, 200, "")
+	if a, b := w.open(lost.str(t, "refresh_token")), w.open(again.str(t, "refresh_token")); a.IssuedAt != b.IssuedAt || a.Generation != b.Generation {
+		t.Errorf("two successors: %+v %+v", a, b)
+	}
+	for _, bad := range []string{"short", "", strings.Repeat("x", 129), "0123456789 bcdefghij", "0123456789.bcdefghij"} {
+		w.refresh(first, header("Sealring-Retry", bad)).want(t, 400, "invalid-request")
+	}
+	w.refresh(first).want(t, 401, "session-ended") // without it, late is theft
+}
+
+func TestRefreshByCookie(t *testing.T) {
+	w := newWorld(t)
+	in := w.loginCookie()
+	jar := withCookies(in.cookies...)
+	out := w.post("/v1/refresh", "", jar).want(t, 200, "")
+	if len(out.cookies) != 2 || strings.Contains(string(out.body), "token") {
+		t.Errorf("%v %s", out.cookies, out.body)
+	}
+	var body struct {
+		Session struct{ Data json.RawMessage }
+	}
+	must(t, json.Unmarshal(out.body, &body))
+	if string(body.Session.Data) != `{"theme":"dark"}` {
+		t.Errorf("data was not carried over: %s", out.body)
+	}
+	w.get("/v1/session", withCookies(out.cookie(t, "__Host-session"))).want(t, 200, "")
+	// without the session cookie there is no data, and with that of another session neither
+	other := w.loginCookie().cookie(t, "__Host-session")
+	for _, cs := range [][]option{
+		{withCookies(in.cookie(t, "__Secure-refresh"))},
+		{withCookies(in.cookie(t, "__Secure-refresh"), other)},
+	} {
+		if a := w.post("/v1/refresh", "", cs...).want(t, 200, ""); strings.Contains(string(a.body), "theme") {
+			t.Errorf("foreign data: %s", a.body)
+		}
+	}
+}
+
+// Who holds the session keys can seal what it likes, but not a token.
+func TestCarriedDataNeedsAnAuthenticToken(t *testing.T) {
+	w := newWorld(t)
+	in := w.loginCookie()
+	sid := w.open(in.cookie(t, "__Secure-refresh").Value).SessionID
+	forger, err := keys.NewRing(keys.DefaultPlan(), keys.ES256, time.Now().Add(-time.Second))
+	must(t, err)
+	cookieKey, err := w.ring.Current(keys.SessionCookie, time.Now())
+	must(t, err)
+	for name, tc := range map[string]struct {
+		ring    *keys.Ring
+		age     time.Duration
+		carried bool
+	}{
+		"a forged token":   {forger, 0, false},
+		"the real one":     {w.ring, 0, true},
+		"one that is over": {w.ring, 10 * time.Minute, true},
+	} {
+		k, err := tc.ring.Current(keys.AccessToken, time.Now())
+		must(t, err)
+		now := time.Now().Add(-tc.age).Truncate(time.Second)
+		token, err := tokens.Sign(&tokens.Claims{Issuer: w.issuer, Subject: "u-ann", Audience: []string{"orders"}, IssuedAt: now,
+			ExpiresAt: now.Add(time.Minute), ID: tokens.NewID(), SessionID: sid, ClientID: "login", AuthTime: now}, k)
+		must(t, err)
+		sealed, err := tokens.SealSession(&tokens.Session{Token: token, Data: []byte(`{"admin":true}`), SessionEnd: now.Add(time.Hour), IdleEnd: now.Add(time.Hour)}, cookieKey)
+		must(t, err)
+		session := *in.cookie(t, "__Host-session")
+		session.Value = sealed
+		a := w.post("/v1/refresh", "", withCookies(in.cookie(t, "__Secure-refresh"), &session)).want(t, 200, "")
+		if got := strings.Contains(string(a.body), "admin"); got != tc.carried {
+			t.Errorf("%s: carried %v", name, got)
+		}
+	}
+}
+
+func TestRefreshRefuses(t *testing.T) {
+	w := newWorld(t)
+	revoked := tokens.NewID()
+	must(t, w.log.Append(t.Context(), revocation.SessionEntry(revoked, time.Now(), time.Now().Add(time.Hour))))
+	for _, tc := range []struct {
+		name         string
+		token        string
+		code, reason string
+	}{
+		{"an unused session", w.aged(tokens.NewID(), 0, 31*time.Minute), "session-ended", "idle"},
+		{"a session at its end", w.sealed(func(r *tokens.Refresh) { r.SessionEnd = time.Now().Add(-time.Second) }), "session-ended", "expired"},
+		{"a revoked session", w.sealed(func(r *tokens.Refresh) { r.SessionID = revoked }), "session-ended", "revoked"},
+		{"a user that is gone", w.sealed(func(r *tokens.Refresh) { r.Subject = "u-gone" }), "session-ended", "revoked"},
+		{"audiences that are gone", w.sealed(func(r *tokens.Refresh) { r.Audience = []string{"mars"} }), "session-ended", "revoked"},
+		{"a store that has forgotten", w.aged(tokens.NewID(), 3, 20*time.Minute), "session-ended", "state-lost"},
+		{"another client", w.sealed(func(r *tokens.Refresh) { r.ClientID = "app" }), "invalid-token", ""},
+		{"a cookie's value", w.sealed(func(r *tokens.Refresh) { r.Cookie = true }), "invalid-token", ""},
+		{"an access token", w.sign(nil), "invalid-token", ""},
+		{"garbage", "garbage", "invalid-token", ""},
+		{"dots", strings.Repeat(".", 4000), "invalid-token", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			a := w.refresh(tc.token).want(t, 401, tc.code)
+			if a.str(t, "reason") != tc.reason {
+				t.Errorf("%s", a.body)
+			}
+			if len(a.cookies) != 0 {
+				t.Error("mode token touched cookies")
+			}
+		})
+	}
+	t.Run("a disabled user", func(t *testing.T) {
+		token := w.login().str(t, "refresh_token")
+		must(t, w.users.Disable(t.Context(), "ann"))
+		w.refresh(token).want(t, 401, "session-ended")
+	})
+}
+
+func TestASessionThatEndedClearsItsCookies(t *testing.T) {
+	w := newWorld(t)
+	in := w.loginCookie()
+	w.post("/v1/logout", "", withCookies(in.cookie(t, "__Host-session"))).want(t, 204, "")
+	a := w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 401, "session-ended")
+	for _, name := range []string{"__Host-session", "__Secure-refresh"} {
+		if c := a.cookie(t, name); c.MaxAge >= 0 || c.Value != "" {
+			t.Errorf("%s is not cleared: %v", name, c)
+		}
+	}
+}
+
+func TestRefreshWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	byToken, byCookie := w.login(), w.loginCookie()
+	w.store.fault.Store(true)
+	a := w.refresh(byToken.str(t, "refresh_token")).want(t, 200, "")
+	if _, there := a.json(t)["refresh_token"]; there {
+		t.Error("a new refresh token without the store")
+	}
+	w.get("/v1/session", withBearer(a.str(t, "access_token"))).want(t, 200, "")
+	b := w.post("/v1/refresh", "", withCookies(byCookie.cookies...)).want(t, 200, "")
+	if len(b.cookies) != 1 || b.cookies[0].Name != "__Host-session" {
+		t.Errorf("cookies %v", b.cookies)
+	}
+	w.store.fault.Store(false)
+	w.refresh(byToken.str(t, "refresh_token")).want(t, 200, "")
+}
+
+func TestARevokedSessionDoesNotRefreshWithoutTheStore(t *testing.T) {
+	w := newWorld(t)
+	a := w.login()
+	w.post("/v1/logout", "", withBearer(a.str(t, "access_token"))).want(t, 204, "")
+	w.store.fault.Store(true)
+	w.refresh(a.str(t, "refresh_token")).want(t, 401, "session-ended")
+}
+
+func TestFaultsAreNever401(t *testing.T) {
+	w := newWorld(t)
+	a := w.login()
+	jar := withCookies(w.loginCookie().cookies...)
+	w.users.fault.Store(&errDisk)
+	w.log.fault.Store(true)
+	access := withBearer(a.str(t, "access_token"))
+	for name, got := range map[string]answer{
+		"login":             w.post("/v1/login", `{"username":"ann","password":"x"}`),
+		"refresh":           w.refresh(a.str(t, "refresh_token")),
+		"refresh by cookie": w.post("/v1/refresh", "", jar),
+		"logout":            w.post("/v1/logout", "", access),
+		"logout by cookie":  w.post("/v1/logout", "", jar),
+		"logout of all":     w.post("/v1/logout/all", "", access),
+		"revoke":            w.post(w.admin+"/admin/v1/revocations", `{"type":"all"}`, withBearer(adminToken)),
+	} {
+		if got.status != 503 || got.header.Get("Retry-After") == "" || len(got.cookies) != 0 {
+			t.Errorf("%s: %d %v %s", name, got.status, got.header, got.body)
+		}
+	}
+	if !strings.Contains(w.logged.String(), errDisk.Error()) {
+		t.Error("the fault is not in the log")
+	}
+}
+
+// An answer that does not fit must leave the refresh token as it was.
+func TestRefreshThatDoesNotFitChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	in := w.loginCookie()
+	w.users.with(func(u *authsvc.User) {
+		for i := range 60 {
+			u.Roles = append(u.Roles, fmt.Sprintf("a role with a rather long name to fill the cookie %d", i))
+		}
+	})
+	a := w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 413, "session-too-large")
+	if len(a.cookies) != 0 || w.store.presents.Load() != 0 {
+		t.Errorf("cookies %v, the store was asked %d times", a.cookies, w.store.presents.Load())
+	}
+	w.users.more.Store(nil)
+	w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 200, "")
+}
