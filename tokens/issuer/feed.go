@@ -46,6 +46,8 @@ func (f *Follower) feed(ctx context.Context) error {
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return errNotSSE
 	}
+	// A comment is no sign of life: proxies make them, whatever has become of
+	// the issuer behind.
 	alive := func() { watchdog.Reset(missedBeats * s.meta.heartbeat) }
 	alive()
 	events := newEventReader(resp.Body, alive)
@@ -54,7 +56,7 @@ func (f *Follower) feed(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("reading the feed: %w", cause(ctx, err))
 		}
-		if err := f.handle(e, alive); err != nil {
+		if err := f.handle(e); err != nil {
 			return err
 		}
 	}
@@ -76,20 +78,18 @@ func feedURL(s *state) string {
 	return u.String()
 }
 
-// handle acts on one event. Only what is authentic counts as a sign of life. An
+// handle acts on one event. What is not authentic ends the connection; an
 // event of a kind that this version does not know is none of its business.
-func (f *Follower) handle(e event, alive func()) error {
+func (f *Follower) handle(e event) error {
 	switch e.name {
 	case "", "message":
 		if err := f.applyFrame(e.data); err != nil {
 			return fmt.Errorf("applying a frame: %w", err)
 		}
-		alive()
 	case "keys":
 		if err := f.applyKeys(e.data); err != nil {
 			return fmt.Errorf("applying the key set: %w", err)
 		}
-		alive()
 	case "reset":
 		f.update(func(s *state) { s.positioned = false })
 		return &pauseError{e.name, window(e.data)}

@@ -152,7 +152,11 @@ func TestAnAnswerThatNeverComesIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		s.follow("orders")
 		c := s.next()
-		time.Sleep(requestTimeout)
+		time.Sleep(3900 * time.Millisecond)
+		if c.closed() {
+			t.Error("given up too early")
+		}
+		time.Sleep(200 * time.Millisecond)
 		if !c.closed() {
 			t.Error("still waiting for the first event")
 		}

@@ -110,6 +110,16 @@ func TestAFollowerOutlivesItsIssuer(t *testing.T) {
 	}
 }
 
+func TestRefusalsDoNotCostAConnection(t *testing.T) {
+	iss := authtest.New(t)
+	iss.CutFeed()
+	f, _ := follow(t, iss.URL, iss.ClientID, iss.ClientSecret)
+	eventually(t, "the feed was refused three times", func() bool { return iss.Requests(authtest.FeedPath) >= 3 })
+	if n := iss.Connections(); n != 1 || f.Ready() {
+		t.Errorf("%d connections; ready: %v", n, f.Ready())
+	}
+}
+
 func TestCloseMayFollowAtOnceAndWaits(t *testing.T) {
 	iss := authtest.New(t)
 	for range 20 {
@@ -215,7 +225,7 @@ func TestMetadataThatPointsElsewhereIsNotFollowed(t *testing.T) {
 		"no issuer":                       {`{"jwks_uri":"%[1]s/jwks"}`, false},
 		"no key set":                      {`{"issuer":%[1]q}`, false},
 		"a key set elsewhere":             {`{"issuer":%[1]q,"jwks_uri":"%[2]s/jwks"}`, false},
-		"a key set at a user":             {`{"issuer":%[1]q,"jwks_uri":"http://%[3]s@%[2]s/jwks"}`, false},
+		"a key set at a user":             {`{"issuer":%[1]q,"jwks_uri":"http://user@%[3]s/jwks"}`, false},
 		"a key set at a relative address": {`{"issuer":%[1]q,"jwks_uri":"/jwks"}`, false},
 		"a key set of another scheme":     {`{"issuer":%[1]q,"jwks_uri":"https://%[3]s/jwks"}`, false},
 		"a feed elsewhere":                {`{"issuer":%[1]q,"jwks_uri":"%[1]s/jwks","sealring_feed":{"uri":"%[2]s/feed"}}`, false},
@@ -232,6 +242,9 @@ func TestMetadataThatPointsElsewhereIsNotFollowed(t *testing.T) {
 			eventually(t, "the first round has ended", func() bool { return f.Status().Fault != "" })
 			if got := h.count("/jwks") > 0; got != c.ok {
 				t.Errorf("followed: %v; %s", got, f.Status().Fault)
+			}
+			if fault := f.Status().Fault; !c.ok && !strings.Contains(fault, "metadata") && !strings.Contains(fault, authtest.MetadataPath) {
+				t.Errorf("the fault does not say where to look: %s", fault)
 			}
 			other.mu.Lock()
 			defer other.mu.Unlock()
