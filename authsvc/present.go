@@ -81,12 +81,10 @@ func Step(s State, p Presentation, params Params, now int64) (State, Outcome) {
 		return renew(s, p.state(), p, now)
 	case current(known, p, grace):
 		return renew(s, known, p, now)
-	case p.Generation >= known.Generation: // row 3
-		return kill(known, p, now)
 	case isParent(known, p) && replayable(known, p, grace, now): // rows 4 and 5
 		return s, granted(Replay, known)
 	}
-	return kill(known, p, now) // row 6
+	return kill(known, p, now) // rows 3 and 6
 }
 
 // behind: row 2, the store has lost the lineage that this token belongs to.
@@ -94,10 +92,10 @@ func behind(s State, p Presentation) bool {
 	return p.Generation >= s.Generation && p.IssuedAt > s.IssuedAt
 }
 
-// current: row 2, the newest token itself or a sibling of it.
+// current: row 2, the newest token itself or an older sibling of it. A younger
+// one is for behind, which is asked first.
 func current(s State, p Presentation, grace int64) bool {
-	age := s.IssuedAt - p.IssuedAt
-	return p.Generation == s.Generation && age >= 0 && age <= grace
+	return p.Generation == s.Generation && s.IssuedAt-p.IssuedAt <= grace
 }
 
 func isParent(s State, p Presentation) bool {

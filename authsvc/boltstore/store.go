@@ -10,6 +10,7 @@ import (
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Options are what Open may be told. The zero Options are right for a
@@ -108,7 +109,7 @@ func (s *Store) view(ctx context.Context, f func(*bolt.Tx) error) error {
 }
 
 func closedError(err error) error {
-	if errors.Is(err, bolt.ErrDatabaseNotOpen) {
+	if errors.Is(err, bolterrors.ErrDatabaseNotOpen) {
 		return authsvc.ErrStoreClosed
 	}
 	return err

@@ -137,8 +137,12 @@ func coveredIsAcknowledged(t *testing.T, s *Subject) {
 }
 
 func expiredIsAcknowledged(t *testing.T, s *Subject) {
-	gone := s.entry()
+	gone, empty := s.entry(), snapshot(t, s.Store)
 	gone.Exp = uint32(s.Now().Unix())
+	s.append(t, gone)
+	if b := snapshot(t, s.Store); b.Pos != empty.Pos {
+		t.Errorf("it moved the position from %v to %v", empty.Pos, b.Pos)
+	}
 	short := s.entry()
 	short.Exp = uint32(s.Now().Unix()) + 2
 	s.append(t, gone, short)
@@ -181,7 +185,11 @@ func unfitIsRefused(t *testing.T, s *Subject) {
 	if err := s.Store.Append(context.Background(), good, bad); !errors.Is(err, revocation.ErrInvalid) {
 		t.Errorf("an unknown type: %v", err)
 	}
-	if err := s.Store.Append(context.Background(), make([]revocation.Entry, authsvc.MaxAppend+1)...); !errors.Is(err, revocation.ErrInvalid) {
+	many := make([]revocation.Entry, authsvc.MaxAppend+1)
+	for i := range many {
+		many[i] = good
+	}
+	if err := s.Store.Append(context.Background(), many...); !errors.Is(err, revocation.ErrInvalid) {
 		t.Errorf("too many: %v", err)
 	}
 	if b := snapshot(t, s.Store); len(b.Entries) != 0 {

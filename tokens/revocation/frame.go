@@ -96,19 +96,18 @@ func ParseFrame(b []byte) (*Frame, error) {
 	if n > MaxFrameEntries || uint64(len(b)) != frameHead+frameEntry*n {
 		return nil, fmt.Errorf("frame of %d bytes for %d entries: %w", len(b), n, ErrInvalid)
 	}
-	asOf := binary.BigEndian.Uint64(b[42:])
-	if asOf > maxAsOf {
-		return nil, fmt.Errorf("frame from beyond the year 9999: %w", ErrInvalid)
-	}
 	f := &Frame{
 		Kind:      Kind(b[1]),
 		Pos:       Position{binary.BigEndian.Uint64(b[2:]), parseCursor(b[30:])},
 		PrevEpoch: binary.BigEndian.Uint64(b[10:]),
 		Prev:      parseCursor(b[18:]),
-		AsOf:      time.UnixMilli(int64(asOf)).UTC(),
+		AsOf:      time.UnixMilli(int64(binary.BigEndian.Uint64(b[42:]))).UTC(),
 		Entries:   parseEntries(b[frameHead:], int(n)),
 	}
-	return f, f.validate()
+	if err := f.validate(); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 func parseCursor(b []byte) Cursor {

@@ -166,6 +166,19 @@ func TestRaisingAnEntryOfALargeTableCounts(t *testing.T) {
 	}
 }
 
+func TestALaterExpiryDoesNotLowerTheTime(t *testing.T) {
+	l := NewList()
+	l.Apply(noon, many(10_000, 0, forever)...)
+	l.Apply(noon, append(many(3000, 20_000, forever), SubjectEntry(iss, "ann", noon.Add(time.Second), noon.Add(time.Minute)))...)
+	l.Apply(noon, SubjectEntry(iss, "ann", noon.Add(-time.Hour), noon.Add(time.Hour)))
+	if len(l.levels()) < 2 {
+		t.Fatal("both are in one table")
+	}
+	if _, ok := l.Match(claims()); !ok {
+		t.Error("the later entry hides the stronger one")
+	}
+}
+
 func TestWhatIsCoveredChangesNothing(t *testing.T) {
 	l, es := NewList(), many(100, 0, forever)
 	l.Apply(noon, es...)
