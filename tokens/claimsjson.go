@@ -180,7 +180,7 @@ func (r *reader) audience() ([]string, error) {
 	return []string{s}, err
 }
 
-// texts reads an array of at least one string.
+// texts reads an array of at least one string; how many at most, validate says.
 func (r *reader) texts() ([]string, error) {
 	a, err := r.array()
 	if err != nil {
@@ -199,9 +199,7 @@ func (r *reader) texts() ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		if list = append(list, s); len(list) > maxList {
-			return nil, faultList
-		}
+		list = append(list, s)
 	}
 	if len(list) == 0 {
 		return nil, faultList

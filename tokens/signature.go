@@ -122,7 +122,8 @@ func toLowS(sig []byte) []byte {
 }
 
 // signDER signs with a KMS or PKCS#11 key, whose signatures are ASN.1 (RFC
-// 3279 §2.2.3), and turns them into r ‖ s. DER has one spelling: what does not
+// 3279 §2.2.3), and turns them into r ‖ s. DER has one spelling, and
+// encoding/asn1 passes over what follows inside the sequence: so what does not
 // encode to itself is refused.
 func signDER(s crypto.Signer, input string) ([]byte, error) {
 	digest := sha256.Sum256([]byte(input))
@@ -131,7 +132,7 @@ func signDER(s crypto.Signer, input string) ([]byte, error) {
 		return nil, err
 	}
 	var pair struct{ R, S *big.Int }
-	if rest, err := asn1.Unmarshal(der, &pair); err != nil || len(rest) != 0 {
+	if _, err := asn1.Unmarshal(der, &pair); err != nil {
 		return nil, errDER
 	}
 	if !inOrder(pair.R) || !inOrder(pair.S) {

@@ -62,11 +62,14 @@ func TestAFaultySignerIsNoticedBeforeTheTokenLeaves(t *testing.T) {
 	}
 	one := big.NewInt(1)
 	for name, change := range map[string]func([]byte) []byte{
-		"nothing":                    func([]byte) []byte { return nil },
-		"r and s without DER":        func([]byte) []byte { return make([]byte, 64) },
-		"a byte behind":              func(b []byte) []byte { return append(b, 0) },
-		"truncated":                  func(b []byte) []byte { return b[:len(b)-1] },
-		"a long form of the length":  func(b []byte) []byte { return append([]byte{0x30, 0x81, b[1]}, b[2:]...) },
+		"nothing":                   func([]byte) []byte { return nil },
+		"r and s without DER":       func([]byte) []byte { return make([]byte, 64) },
+		"a byte behind":             func(b []byte) []byte { return append(b, 0) },
+		"truncated":                 func(b []byte) []byte { return b[:len(b)-1] },
+		"a long form of the length": func(b []byte) []byte { return append([]byte{0x30, 0x81, b[1]}, b[2:]...) },
+		"a third integer": func(b []byte) []byte {
+			return append(append([]byte{0x30, b[1] + 3}, b[2:]...), 0x02, 0x01, 0x01)
+		},
 		"r zero":                     func([]byte) []byte { return der(new(big.Int), one) },
 		"s zero":                     func([]byte) []byte { return der(one, new(big.Int)) },
 		"r negative":                 func([]byte) []byte { return der(big.NewInt(-1), one) },
