@@ -113,6 +113,37 @@ func TestAChangedFileIsReadAgain(t *testing.T) {
 	}
 }
 
+func TestAReplacedFileOfTheSameSizeAndTimeIsReadAgain(t *testing.T) {
+	f, path := newUsers(t)
+	put(t, path, userDocument(userRecord("s1", "ann", phc)), 0o600)
+	if _, err := f.Lookup(t.Context(), "s1"); err != nil {
+		t.Fatal(err)
+	}
+	before, _ := os.Stat(path)
+	next := path + ".next"
+	put(t, next, userDocument(userRecord("s2", "ann", phc)), 0o600)
+	if err := os.Chtimes(next, before.ModTime(), before.ModTime()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(next, path); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Lookup(t.Context(), "s2"); err != nil {
+		t.Errorf("the new file: %v", err)
+	}
+}
+
+func TestAFileWithoutEndIsNotReadToItsEnd(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users.json")
+	put(t, path, "", 0o600)
+	if err := os.Truncate(path, 64<<20+1); err != nil { // sparse
+		t.Fatal(err)
+	}
+	if _, err := config.OpenUsers(path); !errors.Is(err, users.ErrDamaged) || !strings.Contains(err.Error(), "larger than 64 MiB") {
+		t.Errorf("opened with %v", err)
+	}
+}
+
 func TestADamagedNewFileKeepsTheOldCopyAndSaysSoOnce(t *testing.T) {
 	for name, spoil := range map[string]func(t *testing.T, path string){
 		"damaged":      func(t *testing.T, path string) { put(t, path, "{", 0o600) },

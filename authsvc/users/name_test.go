@@ -32,6 +32,7 @@ func TestUsernamesThatAreRefused(t *testing.T) {
 		"empty":                          "",
 		"129 bytes":                      strings.Repeat("x", 129),
 		"128 bytes that grow":            strings.Repeat("x", 126) + "Ⱥ", // two bytes, three in lower case
+		"129 bytes that shrink":          strings.Repeat("\u212a", 43),   // the Kelvin sign, three bytes, is a k
 		"a zero byte":                    "ann\x00",
 		"a line end":                     "ann\n",
 		"a delete":                       "ann\x7f",

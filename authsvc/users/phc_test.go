@@ -49,6 +49,7 @@ func TestPHCStringsInAnyOtherSpellingAreRefused(t *testing.T) {
 		"too short a salt":                change("MDEyMzQ1Njc4OWFiY2RlZg", "MDEy"),
 		"too short a sum":                 change("pwTATtNmR9ODLv9vGMa57Fbxy3MxBUx0MI0Le8LkEgg", "pwTATg"),
 		"too long a salt":                 change("MDEyMzQ1Njc4OWFiY2RlZg", strings.Repeat("MDEy", 22)),
+		"too long a sum":                  change("$pwTATtNmR9ODLv9vGMa57Fbxy3MxBUx0MI0Le8LkEgg", "$"+strings.Repeat("MDEy", 22)),
 		"longer than any hash":            goodPHC + strings.Repeat("A", 300),
 	} {
 		t.Run(name, func(t *testing.T) {

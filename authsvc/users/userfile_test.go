@@ -176,6 +176,7 @@ func TestChangesThatAreRefusedChangeNothing(t *testing.T) {
 		"a subject that is unusable":  {add(authsvc.User{Username: "bob", Subject: "a b"}, password), users.ErrName},
 		"a subject of 256 characters": {add(authsvc.User{Username: "bob", Subject: strings.Repeat("x", 256)}, password), users.ErrName},
 		"a scope with a space":        {add(authsvc.User{Username: "bob", Scopes: []string{"a b"}}, password), users.ErrName},
+		"a scope of 129 characters":   {add(authsvc.User{Username: "bob", Scopes: []string{strings.Repeat("x", 129)}}, password), users.ErrName},
 		"an empty role":               {add(authsvc.User{Username: "bob", Roles: []string{""}}, password), users.ErrName},
 		"a password of 7 bytes":       {add(authsvc.User{Username: "bob"}, "seven77"), users.ErrPassword},
 		"a new password of 7 bytes":   {f.SetPassword(ctx, "ann", "seven77"), users.ErrPassword},
