@@ -48,3 +48,19 @@ func TestCheckAloneRefusesWhatIsRevoked(t *testing.T) {
 		t.Errorf("after the revocation: %v", err)
 	}
 }
+
+func TestAClosedGuardHearsNoMore(t *testing.T) {
+	l := newLocalTrust(t)
+	g := localGuard(t, l, nil)
+	c := l.claims()
+	ctx, leave, err := g.enter(t.Context(), newSession(c, "", nil, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	g.Close()
+	l.apply(revocation.SessionEntry(c.SessionID, time.Now(), time.Now().Add(time.Hour)))
+	if ctx.Err() != nil {
+		t.Error("a guard that is closed ended a request")
+	}
+}

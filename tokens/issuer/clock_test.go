@@ -59,7 +59,10 @@ func TestANewKeyIsFoundWithinTheCoolDown(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		ring := s.newRing()
 		s.setRing(ring)
-		f.Refresh() // once: nobody else will ask
+		for range 3 { // and then nobody asks any more
+			f.Refresh()
+			time.Sleep(time.Second)
+		}
 		time.Sleep(refreshEvery)
 		if !holds(f, current(t, ring, keys.AccessToken)) {
 			t.Error("the new key is not there")
@@ -82,6 +85,40 @@ func TestALiveFeedMakesRefreshIdle(t *testing.T) {
 		}
 		if n := s.count("/jwks"); n != 1 {
 			t.Errorf("%d fetches although the feed keeps the set", n)
+		}
+	})
+}
+
+func TestAFeedThatComesBackMakesAWaitingRefreshIdle(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.answer("/feed", 503)
+		f := s.follow("orders")
+		synctest.Wait()
+		f.Refresh()
+		s.answer("/feed", 0)
+		c := s.live()
+		for range 30 {
+			time.Sleep(time.Second)
+			c.beat(1)
+		}
+		if n := s.count("/jwks"); n != 1 {
+			t.Errorf("%d fetches although the feed keeps the set", n)
+		}
+	})
+}
+
+func TestAFeedThatKeptTheSetSparesItsFetch(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.follow("orders")
+		c := s.live()
+		for range 1000 {
+			time.Sleep(time.Second)
+			c.beat(1)
+		}
+		_ = c.w.Close()
+		s.live()
+		if n := s.count("/jwks"); n != 1 {
+			t.Errorf("%d fetches of a set that was fresh", n)
 		}
 	})
 }

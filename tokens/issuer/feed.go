@@ -65,7 +65,7 @@ func (f *Follower) feed(ctx context.Context) error {
 // feedURL asks for what comes after the position that is sure, or for
 // everything.
 func feedURL(s *state) string {
-	if !s.positioned {
+	if s.position == (revocation.Position{}) {
 		return s.meta.feedURI
 	}
 	u, err := url.Parse(s.meta.feedURI)
@@ -91,7 +91,7 @@ func (f *Follower) handle(e event) error {
 			return fmt.Errorf("applying the key set: %w", err)
 		}
 	case "reset":
-		f.update(func(s *state) { s.positioned = false })
+		f.update(func(s *state) { s.position = revocation.Position{} })
 		return &pauseError{e.name, window(e.data)}
 	case "bye":
 		return &pauseError{e.name, window(e.data)}
@@ -138,12 +138,10 @@ func (f *Follower) authentic(typ, raw string, now time.Time) ([]byte, error) {
 	return payload, err
 }
 
-// advance moves the position on.
+// advance moves the position on. Nothing but a snapshot joins on to the zero
+// position, since no frame is of epoch zero.
 func (f *Follower) advance(frame *revocation.Frame, now time.Time) error {
 	s := f.state.Load()
-	if !s.positioned && frame.Kind != revocation.Snapshot {
-		return errGap
-	}
 	position, ok := frame.Advance(s.position)
 	if !ok {
 		return errGap
@@ -156,7 +154,7 @@ func (f *Follower) advance(frame *revocation.Frame, now time.Time) error {
 		f.log.Info("feed is live", "position", position.String(), "revocations", f.list.Len())
 	}
 	f.update(func(s *state) {
-		s.position, s.positioned, s.listed = position, true, true
+		s.position, s.listed = position, true
 		s.live, s.fault = true, nil
 		if asOf.After(s.asOf) { // what was known stays known: a replayed frame makes nobody younger or older
 			s.asOf = asOf

@@ -384,3 +384,14 @@ func TestAFeedKeyThatIsNotKnownHasTheDocumentsFetchedAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerThatIsNoStreamIsNotRead(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.answer("/feed", 200) // with nothing in it
+		f := s.follow("orders")
+		synctest.Wait()
+		if !strings.Contains(f.Status().Fault, errNotSSE.Error()) {
+			t.Errorf("fault %q", f.Status().Fault)
+		}
+	})
+}

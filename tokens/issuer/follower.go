@@ -44,10 +44,9 @@ type state struct {
 	due        bool   // the set lacks a key that the feed is signed with
 	generation uint64 // of the set, as the feed said; 0 after a fetch
 	sessions   *keys.Set
-	noSessions bool // the issuer refuses us the session keys
-	position   revocation.Position
-	positioned bool // a snapshot has been applied in the lineage of position
-	listed     bool // a snapshot has ever been applied
+	noSessions bool                // the issuer refuses us the session keys
+	position   revocation.Position // up to where the list is complete; zero: a snapshot is needed
+	listed     bool                // a snapshot has ever been applied
 	asOf       time.Time
 	live       bool  // the feed is connected and has delivered
 	kept       bool  // the feed that is connected has said what the key set is

@@ -14,7 +14,7 @@ const refreshEvery = 10 * time.Second
 // exist. Otherwise the set is fetched again, once for all who ask, at the
 // earliest refreshEvery after the last time. It never blocks.
 func (f *Follower) Refresh() {
-	if s := f.state.Load(); s.set != nil && !s.kept {
+	if f.state.Load().set != nil { // before that the start is at it
 		signal(f.asked)
 	}
 }
