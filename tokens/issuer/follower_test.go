@@ -131,6 +131,26 @@ func TestCloseMayFollowAtOnceAndWaits(t *testing.T) {
 	}
 }
 
+func TestCloseLeavesNeitherAFeedNorAnIdleConnection(t *testing.T) {
+	iss := authtest.New(t)
+	before := goleak.IgnoreCurrent()
+	for _, id := range []string{"", iss.ClientID} {
+		secret := iss.ClientSecret
+		if id == "" {
+			secret = ""
+		}
+		f, _ := follow(t, iss.URL, id, secret)
+		eventually(t, "ready", f.Ready)
+		f.Close()
+		if f.Status().Live {
+			t.Error("Close did not wait")
+		}
+		if err := goleak.Find(before); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestAFollowerEndsWithItsContext(t *testing.T) {
 	iss := authtest.New(t)
 	ctx, cancel := context.WithCancel(context.Background())
