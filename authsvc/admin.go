@@ -114,7 +114,7 @@ func (s *Service) entryOf(req *adminapi.RevocationRequest, now time.Time) (revoc
 	}
 	iss, before := s.cfg.Issuer, req.Before
 	if before.IsZero() {
-		before = now.Add(time.Second) // behind a login that was moved into the coming second (see admit)
+		before = s.after(time.Unix(max(now.Unix(), s.newest.Load()), 0), now)
 	}
 	switch req.Type {
 	case adminapi.RevocationTypeToken, adminapi.RevocationTypeSession:

@@ -91,7 +91,7 @@ func (c *conformance) check(r *http.Request, sent []byte, res *http.Response, go
 	probe := r.Clone(r.Context())
 	probe.Body = io.NopCloser(bytes.NewReader(sent))
 	route, params, err := c.router.FindRoute(probe)
-	if err != nil || res.StatusCode == http.StatusMethodNotAllowed {
+	if err != nil || res.StatusCode == http.StatusMethodNotAllowed || res.StatusCode == http.StatusNotFound {
 		return c.checkUnknown(res, got)
 	}
 	options := &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeResponseBody: stream}

@@ -76,6 +76,17 @@ func (e *oversized) Unwrap() error { return e.cause }
 // audience and of everybody: who logs in within the second of a "log out
 // everywhere" shall not be logged out by it.
 func (s *Service) admit(c *tokens.Claims) {
+	s.behind(c)
+	for at := c.AuthTime.Unix(); ; {
+		newest := s.newest.Load()
+		if at <= newest || s.newest.CompareAndSwap(newest, at) {
+			return
+		}
+	}
+}
+
+// behind raises auth_time to the not-before that would end the session.
+func (s *Service) behind(c *tokens.Claims) {
 	c.Issuer = s.cfg.Issuer
 	for range 8 { // one of each type at most, and then none
 		e, ok := s.hub.list.Match(c)

@@ -27,7 +27,10 @@ import (
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// net/http lingers half a second over a connection whose request it refused.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 const (
 	password   = "correct horse battery staple"
@@ -47,6 +50,7 @@ type world struct {
 	store  *faultySessions
 	users  *people
 	secret string // of the service client "orders"
+	nobody string // of the service client "nobody", which has no scope
 	http   *http.Client
 	logged *lines
 	stop   func()
@@ -159,6 +163,7 @@ func newWorld(t *testing.T, change ...func(*authsvc.Config)) *world {
 func buildWorld(w *world, change ...func(*authsvc.Config)) *world {
 	t := w.t
 	t.Helper()
+	t.Parallel() // worlds share nothing, and much of their time is waiting
 	w.logged, w.file = &lines{}, filepath.Join(t.TempDir(), "store.db")
 	w.http = conforming(t)
 	w.makeUsers()
@@ -195,9 +200,9 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 	must(t, err)
 	secret, err := clients.Add(t.Context(), authsvc.Client{ID: "orders", Scopes: []string{"feed", "session-keys", "stock:read"}})
 	must(t, err)
-	_, err = clients.Add(t.Context(), authsvc.Client{ID: "nobody"})
+	nobody, err := clients.Add(t.Context(), authsvc.Client{ID: "nobody"})
 	must(t, err)
-	w.secret = secret.Reveal()
+	w.secret, w.nobody = secret.Reveal(), nobody.Reveal()
 	public, admin := listen(t), listen(t)
 	w.issuer, w.admin = "http://"+public.Addr().String(), "http://"+admin.Addr().String()
 	cfg := authsvc.Config{

@@ -52,17 +52,22 @@ func (h *hub) keysPayload(now time.Time) ([]byte, error) {
 	return json.Marshal(e)
 }
 
-// publishKeys puts the key set into the view, if it is another than the one
-// there. The lock is held. A key that comes of age does so by the clock, so
-// this is asked at every heartbeat too.
+// publishKeys publishes a changed key set. The lock is held. A key that comes
+// of age does so by the clock, so this is asked at every heartbeat too.
 func (h *hub) publishKeys(now time.Time) {
-	v := h.view.Load()
-	if v == nil {
-		return
+	if v := h.view.Load(); v != nil {
+		if next := h.withKeys(v, now); next != v {
+			h.publish(next)
+		}
 	}
+}
+
+// withKeys returns a view like v with the key set of now: v itself where that
+// is in it already, or can not be signed.
+func (h *hub) withKeys(v *view, now time.Time) *view {
 	payload, err := h.keysPayload(now)
 	if err == nil && string(payload) == string(v.keysPayload) {
-		return
+		return v
 	}
 	var jws string
 	if err == nil {
@@ -70,11 +75,11 @@ func (h *hub) publishKeys(now time.Time) {
 	}
 	if err != nil {
 		h.logger.Error("publishing the key set", "err", err)
-		return
+		return v
 	}
 	next := *v
 	next.keysPayload, next.keys, next.keysNo = payload, event("keys", "", jws), v.keysNo+1
-	h.publish(&next)
+	return &next
 }
 
 // announceKeys puts every revoked key into the Log, so that the guards' open

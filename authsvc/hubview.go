@@ -84,8 +84,7 @@ func (h *hub) enqueue(f revocation.Frame) {
 	v := h.view.Load()
 	switch {
 	case v == nil:
-		h.publish(&view{pos: f.Pos, base: f.Pos})
-		h.publishKeys(h.now())
+		h.publish(h.withKeys(&view{pos: f.Pos, base: f.Pos}, h.now()))
 		return
 	case f.Kind == revocation.Snapshot:
 		f = rebased(f, h.last(v))

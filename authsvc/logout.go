@@ -124,15 +124,21 @@ func (s *Service) logoutAll(r *http.Request) (*reply, error) {
 	return loggedOut(), nil
 }
 
-// subjectEntry ends every session that a subject has now. A login within the
-// second of an earlier such entry was moved behind that (see admit), into the
-// second to come; this entry must be behind that login in turn. It runs ahead
-// of the clock by no more than verifiers forgive, however often it is repeated.
+// subjectEntry ends every session that a subject has now.
 func (s *Service) subjectEntry(sub string, now time.Time) revocation.Entry {
 	newest := tokens.Claims{Subject: sub, ClientID: loginClient, Audience: s.cfg.Audiences, AuthTime: now.Truncate(time.Second)}
-	s.admit(&newest)
-	before := earlier(newest.AuthTime.Add(time.Second), now.Add(s.cfg.ClockSkew/2+time.Second).Truncate(time.Second))
-	return revocation.SubjectEntry(s.cfg.Issuer, sub, before, s.outlives(now))
+	s.behind(&newest)
+	return revocation.SubjectEntry(s.cfg.Issuer, sub, s.after(newest.AuthTime, now), s.outlives(now))
+}
+
+// after is a not-before that ends whatever began by now, the newest login at
+// that auth_time. A login within the second of an earlier not-before was moved
+// behind that (see admit), into the second to come; the next one must be behind
+// that login in turn. It runs ahead of the clock by no more than verifiers
+// forgive, however often it is repeated.
+func (s *Service) after(newest, now time.Time) time.Time {
+	bound := now.Add(s.cfg.ClockSkew/2 + time.Second).Truncate(time.Second)
+	return earlier(newest.Add(time.Second), bound)
 }
 
 // revoke makes entries durable and known everywhere.

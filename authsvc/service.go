@@ -23,6 +23,7 @@ type Service struct {
 	origins *http.CrossOriginProtection
 	now     func() time.Time
 	ran     atomic.Bool
+	newest  atomic.Int64 // latest auth_time given out, Unix seconds
 	public  http.Handler
 	admin   http.Handler
 }
