@@ -36,7 +36,11 @@ func TestFileThatOthersCanReachIsRefused(t *testing.T) {
 	if err := os.Symlink(path, link); err != nil {
 		t.Fatal(err)
 	}
-	for name, p := range map[string]string{"a link": link, "a folder": folder} {
+	private := filepath.Join(folder, "private")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]string{"a link": link, "a folder": private} {
 		if _, err := Open(p, Options{}); !errors.Is(err, ErrPermission) {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -67,6 +71,27 @@ func TestFileInUseIsRefusedSoon(t *testing.T) {
 	}
 	if d := time.Since(began); d < lockWait/2 || d > 10*lockWait {
 		t.Errorf("after %v", d)
+	}
+}
+
+// Each record is whole, but one of the two that belong together is missing.
+func TestEntriesAndLogMustNameEachOther(t *testing.T) {
+	for _, bucket := range [][]byte{entryBucket, logBucket} {
+		t.Run(string(bucket), func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "store.db")
+			filled(t, path)
+			s := open(t, path, newClock())
+			err := s.update(func(tx *bolt.Tx) error {
+				k, _ := tx.Bucket(bucket).Cursor().First()
+				return tx.Bucket(bucket).Delete(k)
+			})
+			if err = errors.Join(err, s.Close()); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := Open(path, Options{}); !errors.Is(err, ErrDamaged) {
+				t.Errorf("got %v", err)
+			}
+		})
 	}
 }
 
