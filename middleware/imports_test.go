@@ -27,8 +27,11 @@ var rooms = map[string][]string{
 	"openapi":             {"openapi"},
 	"authsvc":             {"keys", "tokens", "tokens/revocation", "tokens/budget", "middleware", "openapi"},
 	"authsvc/boltstore":   {"keys", "tokens", "tokens/revocation", "authsvc"},
+	"authsvc/redisstore":  {"keys", "tokens", "tokens/revocation", "authsvc"},
 	"authsvc/storetest":   {"keys", "tokens", "tokens/revocation", "authsvc"},
 	"authsvc/users":       {"tokens", "authsvc"},
+
+	"authsvc/storetest/redistest": {}, // starts real Redis servers for tests
 }
 
 // programs put the rooms together and may import every one of them.
