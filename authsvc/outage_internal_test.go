@@ -1,0 +1,151 @@
+package authsvc
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+var errDown = errors.New("down")
+
+// still is a Log that delivers one snapshot and then nothing; Since answers
+// with what it was told.
+type still struct {
+	since Batch
+	err   error
+}
+
+func (still) Append(context.Context, ...revocation.Entry) error { return errDown }
+
+func (still) Follow(ctx context.Context, deliver func(Batch)) error {
+	deliver(Batch{Frame: revocation.Frame{Kind: revocation.Snapshot, Pos: at(1)}})
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (l still) Since(context.Context, revocation.Position) (Batch, error) { return l.since, l.err }
+
+type down struct{}
+
+func (down) Present(context.Context, Presentation) (Outcome, error)       { return Outcome{}, errDown }
+func (down) Authenticate(context.Context, string, string) (Client, error) { return Client{}, errDown }
+func (nobody) Lookup(context.Context, string) (User, error)               { return User{}, ErrNoUser }
+func (nobody) Authenticate(context.Context, string, string) (User, error) {
+	return User{}, ErrBadCredentials
+}
+
+type nobody struct{}
+
+func offline(t *testing.T, log Log) *Service {
+	t.Helper()
+	ring, err := keys.NewRing(keys.DefaultPlan(), keys.EdDSA, time.Now().Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := New(Config{Issuer: "http://localhost", Audiences: []string{"orders"}, Ring: ring, Log: log, Sessions: down{},
+		Users: nobody{}, Clients: down{}, AdminToken: "0123456789abcdef0123456789abcdef"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.hub.deliver(Batch{Frame: revocation.Frame{Kind: revocation.Snapshot, Pos: at(1)}})
+	return s
+}
+
+// A service that has not heard of revocations for D must not renew sessions
+// without the store any more: nobody else would stop them.
+func TestDegradedRefreshEndsWithKnowledge(t *testing.T) {
+	s := offline(t, still{})
+	s.hub.stall()
+	now := time.Now()
+	token := &tokens.Refresh{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), SessionEnd: now.Add(time.Hour)}
+	r := httptest.NewRequest("POST", "/v1/refresh", nil)
+	for _, tc := range []struct {
+		name string
+		ago  time.Duration
+		ok   bool
+	}{
+		{"just within it", maxKnowledge - time.Second, true},
+		{"beyond it", maxKnowledge + time.Second, false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s.hub.asOf.Store(now.Add(-tc.ago).UnixMilli())
+			g := &grant{refresh: token, claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute)}}
+			err := s.degrade(r, g, token, errDown, now)
+			var p *problem
+			switch {
+			case tc.ok && (err != nil || g.refresh != nil || g.claims.ExpiresAt.Sub(now) > maxDegradedLife):
+				t.Errorf("%v %+v", err, g)
+			case !tc.ok && (!errors.As(err, &p) || p.status != 503):
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// A subscriber that falls behind the window gets what it missed from the Log,
+// or is told to fetch a snapshot; it never skips.
+func TestASubscriberBehindTheWindow(t *testing.T) {
+	missed := Batch{Frame: revocation.Frame{Kind: revocation.Delta, PrevEpoch: 7, Prev: at(1).Cursor, Pos: at(9)}}
+	for _, tc := range []struct {
+		name  string
+		log   still
+		event string
+	}{
+		{"what it missed", still{since: missed}, "id: " + at(9).String()},
+		{"a reset", still{err: ErrUnknownPosition}, "event: reset"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			s := offline(t, tc.log)
+			st := &stream{hub: s.hub, pos: at(1)}
+			v := *s.hub.view.Load()
+			for n := range uint64(windowFrames + 8) {
+				v.push(frame{pos: at(n + 2), jws: "x", event: []byte("a frame\n\n")})
+			}
+			st.keysNo = v.keysNo
+			s.hub.publish(&v)
+			got, err := st.news(t.Context(), &v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got) < len(tc.event) || string(got[:len(tc.event)]) != tc.event || st.next != v.end() {
+				t.Errorf("%q, then frame %d of %d", got, st.next, v.end())
+			}
+		})
+	}
+}
+
+// What can not be signed waits: a frame is never skipped.
+func TestAFrameThatCanNotBeSignedWaits(t *testing.T) {
+	s := offline(t, still{})
+	h := s.hub
+	good := h.ring.Load()
+	h.ring.Store(new(keys.Ring)) // holds no key
+	for n := range uint64(2) {
+		h.deliver(Batch{Frame: revocation.Frame{Kind: revocation.Delta, PrevEpoch: 7, Prev: at(n + 1).Cursor, Pos: at(n + 2),
+			Entries: []revocation.Entry{revocation.SessionEntry(tokens.NewID(), time.Now(), time.Now().Add(time.Hour))}}})
+	}
+	h.locked(h.beat)
+	if v := h.view.Load(); v.end() != 0 || v.pos != at(1) {
+		t.Fatalf("a frame went out unsigned: %+v", v)
+	}
+	h.ring.Store(good)
+	h.locked(h.flush)
+	v := h.view.Load()
+	if v.end() != 1 || v.pos != at(3) {
+		t.Errorf("end %d at %v", v.end(), v.pos)
+	}
+	payload, err := tokens.VerifyBytes(tokens.TypFeed, v.frames[0].jws, good, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := revocation.ParseFrame(payload)
+	if err != nil || f.Prev != at(1).Cursor || len(f.Entries) != 2 {
+		t.Errorf("%+v %v", f, err)
+	}
+}
