@@ -56,7 +56,7 @@ func Create(path string, master MasterKey, ring *keys.Ring) error {
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		mark, err := readMark(path)
+		mark, err := markOf(path).Read()
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (f *File) load() error {
 
 func (f *File) reload() error {
 	// The mark first: a ring that is written in between is newer than it.
-	mark, err := readMark(f.path)
+	mark, err := markOf(f.path).Read()
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (f *File) write(ring *keys.Ring) error {
 	f.mu.Lock()
 	f.copy.Store(&copied{ring: ring, sealed: sha256.Sum256(sealed), checked: time.Now()})
 	f.mu.Unlock()
-	return writeMark(f.path, ring.Generation())
+	return markOf(f.path).Write(ring.Generation())
 }
 
 // locked runs do as the only writer among all processes.

@@ -203,7 +203,7 @@ func TestAnOlderRingIsRefusedAndTheCopyStays(t *testing.T) {
 	if err := os.Remove(path + ".seen"); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Update(t.Context(), change); !errors.Is(err, ringfile.ErrRollback) {
+	if _, err := f.Update(t.Context(), change); !errors.Is(err, ringfile.ErrRollback) || !strings.Contains(err.Error(), "generation 1 after 2") {
 		t.Errorf("the same process, by its copy: %v", err)
 	}
 	if f.Ring() != second {

@@ -13,28 +13,36 @@ const (
 	maxMark    = 20 // digits of a uint64
 )
 
-// readMark returns the highest generation that was written here; zero
-// without a mark.
-func readMark(ring string) (uint64, error) {
-	data, err := readFile(ring+markSuffix, maxMark)
+// Mark is the path of a high-water mark: a file of one decimal number, the
+// highest generation of a ring that was seen here. It is a file of its owner
+// alone, as a ring is, and has one writer at a time.
+type Mark string
+
+func markOf(ring string) Mark { return Mark(ring + markSuffix) }
+
+// Read returns the generation; zero if there is no mark. Errors name the file:
+// ErrUnsafe, ErrDamaged, or those of reading.
+func (m Mark) Read() (uint64, error) {
+	data, err := readFile(string(m), maxMark)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
-		return 0, fmt.Errorf("reading the high-water mark %s: %w", ring+markSuffix, err)
+		return 0, fmt.Errorf("reading the high-water mark %s: %w", m, err)
 	}
 	n, err := strconv.ParseUint(string(data), 10, 64)
 	if err != nil || strconv.FormatUint(n, 10) != string(data) {
-		return 0, fmt.Errorf("reading the high-water mark %s: %w: it is not a number", ring+markSuffix, ErrDamaged)
+		return 0, fmt.Errorf("reading the high-water mark %s: %w: it is not a number", m, ErrDamaged)
 	}
 	return n, nil
 }
 
-// writeMark comes after the ring: in the other order, a crash in between
-// would leave a mark that no ring reaches.
-func writeMark(ring string, generation uint64) error {
-	if err := writeFile(ring+markSuffix, []byte(strconv.FormatUint(generation, 10))); err != nil {
-		return fmt.Errorf("writing the high-water mark %s: %w", ring+markSuffix, err)
+// Write replaces the mark, durably and atomically. It comes after the ring:
+// in the other order, a crash in between would leave a mark that no ring
+// reaches.
+func (m Mark) Write(generation uint64) error {
+	if err := writeFile(string(m), []byte(strconv.FormatUint(generation, 10))); err != nil {
+		return fmt.Errorf("writing the high-water mark %s: %w", m, err)
 	}
 	return nil
 }

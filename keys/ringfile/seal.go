@@ -14,6 +14,9 @@ import (
 // MaxBytes is how large a sealed ring may be.
 const MaxBytes = 1 << 20
 
+// maxNamespace is how long a namespace may be.
+const maxNamespace = 64
+
 // typ keeps a sealed ring and every other JWE of ours apart (RFC 8725 §3.11).
 const typ = "sealring-ring+jwe"
 
@@ -21,11 +24,23 @@ const typ = "sealring-ring+jwe"
 var (
 	ErrDamaged   = errors.New("not a sealed ring, or damaged")
 	ErrMasterKey = errors.New("sealed under another master key")
+	ErrNamespace = errors.New("sealed for another namespace")
 )
 
 // Seal encrypts the ring under the master key: the very content of a ring
 // file. Two seals of one ring differ.
-func Seal(ring *keys.Ring, master MasterKey) ([]byte, error) {
+func Seal(ring *keys.Ring, master MasterKey) ([]byte, error) { return SealFor("", ring, master) }
+
+// SealFor seals a ring for one place among others that may share the master
+// key: the namespace of a common store. It stands in the protected header, as
+// ns, and so can be read by all and changed by nobody; a seal opens for its own
+// namespace alone. A namespace is 1 to 64 letters, digits, dots, hyphens and
+// underscores (else ErrNamespace); the empty one is that of files, and its
+// seals have no ns.
+func SealFor(namespace string, ring *keys.Ring, master MasterKey) ([]byte, error) {
+	if !namespaced(namespace) {
+		return nil, fmt.Errorf("sealing the ring: %w: that is no name", ErrNamespace)
+	}
 	if master.hidden == nil {
 		return nil, fmt.Errorf("sealing the ring: %w: none is given", ErrMasterKey)
 	}
@@ -34,7 +49,7 @@ func Seal(ring *keys.Ring, master MasterKey) ([]byte, error) {
 		return nil, fmt.Errorf("sealing the ring: %w", err)
 	}
 	to := jose.Recipient{Algorithm: jose.A256KW, Key: master.secret(), KeyID: master.ID()}
-	e, err := jose.NewEncrypter(jose.A256GCM, to, (&jose.EncrypterOptions{}).WithType(typ))
+	e, err := jose.NewEncrypter(jose.A256GCM, to, options(namespace))
 	if err != nil {
 		return nil, fmt.Errorf("sealing the ring: %w", err)
 	}
@@ -49,15 +64,41 @@ func Seal(ring *keys.Ring, master MasterKey) ([]byte, error) {
 	return []byte(text), nil
 }
 
+func options(namespace string) *jose.EncrypterOptions {
+	o := (&jose.EncrypterOptions{}).WithType(typ)
+	if namespace != "" {
+		o = o.WithHeader(jose.HeaderKey("ns"), namespace)
+	}
+	return o
+}
+
+// namespaced allows what needs no escaping, neither in a header nor in a
+// store's key.
+func namespaced(s string) bool {
+	odd := func(c rune) bool {
+		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
+	}
+	return len(s) <= maxNamespace && !strings.ContainsFunc(s, odd)
+}
+
 // Unseal opens what Seal made, with whichever of the master keys it names.
 // Every other byte sequence is refused: ErrDamaged, or ErrMasterKey if it is a
 // sealed ring of another master key; a ring that opens but is no valid one
 // fails with the errors of keys.ParseRing. No error holds key bytes.
 func Unseal(sealed []byte, masters ...MasterKey) (*keys.Ring, error) {
+	return UnsealFor("", sealed, masters...)
+}
+
+// UnsealFor opens what SealFor made for this namespace, as Unseal does. What
+// was sealed for another one, or for a file, is ErrNamespace.
+func UnsealFor(namespace string, sealed []byte, masters ...MasterKey) (*keys.Ring, error) {
+	if !namespaced(namespace) {
+		return nil, fmt.Errorf("opening the ring: %w: that is no name", ErrNamespace)
+	}
 	if len(sealed) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrDamaged, len(sealed), MaxBytes)
 	}
-	master, err := masterOf(string(sealed), masters)
+	master, err := masterOf(namespace, string(sealed), masters)
 	if err != nil {
 		return nil, err
 	}
@@ -76,7 +117,7 @@ func Unseal(sealed []byte, masters ...MasterKey) (*keys.Ring, error) {
 // masterOf is the gate before the library, which skips line breaks and spare
 // bits and understands headers that we never write: five parts, each exactly
 // as an encoder writes it, and the one header that Seal makes.
-func masterOf(sealed string, masters []MasterKey) (MasterKey, error) {
+func masterOf(namespace, sealed string, masters []MasterKey) (MasterKey, error) {
 	parts := strings.Split(sealed, ".")
 	if len(parts) != 5 {
 		return MasterKey{}, fmt.Errorf("%w: %d parts instead of five", ErrDamaged, len(parts))
@@ -92,26 +133,41 @@ func masterOf(sealed string, masters []MasterKey) (MasterKey, error) {
 		}
 	}
 	for _, m := range masters {
-		if m.hidden != nil && string(header) == headerOf(m.ID()) {
+		if m.hidden != nil && string(header) == headerOf(m.ID(), namespace) {
 			return m, nil
 		}
 	}
-	return MasterKey{}, stranger(string(header))
+	return MasterKey{}, stranger(string(header), namespace)
 }
 
 // headerOf is the protected header of what a master key seals. The library
 // writes the members in this order, and a test pins it.
-func headerOf(id string) string {
-	return `{"alg":"A256KW","enc":"A256GCM","kid":"` + id + `","typ":"` + typ + `"}`
+func headerOf(id, namespace string) string {
+	ns := ""
+	if namespace != "" {
+		ns = `"ns":"` + namespace + `",`
+	}
+	return `{"alg":"A256KW","enc":"A256GCM","kid":"` + id + `",` + ns + `"typ":"` + typ + `"}`
 }
 
-// stranger tells a ring under another master key from no ring at all.
-func stranger(header string) error {
-	before, after, _ := strings.Cut(headerOf("\x00"), "\x00")
-	id, ok := strings.CutPrefix(header, before)
-	id, ok2 := strings.CutSuffix(id, after)
-	if raw, err := base64.RawURLEncoding.DecodeString(id); ok && ok2 && err == nil && len(raw) == 32 {
-		return fmt.Errorf("%w: %s", ErrMasterKey, id)
+// stranger tells a ring of another master key or another namespace from no
+// ring at all.
+func stranger(header, namespace string) error {
+	id, after := valueOf(header, `"kid":"`)
+	other, _ := valueOf(after, `"ns":"`)
+	raw, err := base64.RawURLEncoding.DecodeString(id)
+	switch {
+	case err != nil || len(raw) != 32 || !namespaced(other) || header != headerOf(id, other):
+		return fmt.Errorf("%w: the header is not that of a sealed ring", ErrDamaged)
+	case other != namespace:
+		return fmt.Errorf("%w: %q, not %q", ErrNamespace, other, namespace)
 	}
-	return fmt.Errorf("%w: the header is not that of a sealed ring", ErrDamaged)
+	return fmt.Errorf("%w: %s", ErrMasterKey, id)
+}
+
+// valueOf finds the text after a name, up to its quotation mark.
+func valueOf(header, name string) (value, after string) {
+	_, after, _ = strings.Cut(header, name)
+	value, after, _ = strings.Cut(after, `"`)
+	return value, after
 }

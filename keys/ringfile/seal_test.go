@@ -78,8 +78,11 @@ func TestASpoiltFileIsRefusedByNameAndWithoutItsBytes(t *testing.T) {
 		}
 	}
 	write(t, path, bytes.Repeat([]byte("."), ringfile.MaxBytes+1))
-	if _, err := ringfile.Open(path, master); !errors.Is(err, ringfile.ErrDamaged) {
-		t.Errorf("too large: %v", err)
+	if _, err := ringfile.Open(path, master); !errors.Is(err, ringfile.ErrDamaged) || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("a file that is too large: %v", err)
+	}
+	if _, err := ringfile.Unseal(make([]byte, ringfile.MaxBytes+1), master); !errors.Is(err, ringfile.ErrDamaged) || !strings.Contains(err.Error(), "at most") {
+		t.Errorf("too much: %v", err)
 	}
 }
 

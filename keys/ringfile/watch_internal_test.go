@@ -156,6 +156,10 @@ func TestWatchKeepsTheRingWhenTheFileIsSpoiltAndSaysSoOnce(t *testing.T) {
 	}
 	touch(t, reopen(t, path, master))
 	w.ring(t, 3)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	w.fault(t, os.ErrNotExist) // gone in between, so it is told again
 }
 
 // replace is what a careful stranger does to a file.
@@ -228,7 +232,7 @@ func TestTheHeaderIsTheOneThatTheLibraryWrites(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := masterOf(string(data), []MasterKey{{}, master}); err != nil {
+	if _, err := masterOf("", string(data), []MasterKey{{}, master}); err != nil {
 		t.Error(err)
 	}
 }
