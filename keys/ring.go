@@ -217,8 +217,7 @@ func (r *Ring) finished() (*Ring, error) {
 	return r, nil
 }
 
-// compareKeys orders by purpose, publishing, those that sign before standbys,
-// and kid.
+// compareKeys orders by purpose, publishing, signing (standbys last) and kid.
 func compareKeys(a, b Key) int {
 	standby := func(k Key) int {
 		if k.SignFrom.IsZero() {
@@ -230,6 +229,7 @@ func compareKeys(a, b Key) int {
 		slices.Index(Purposes(), a.Purpose)-slices.Index(Purposes(), b.Purpose),
 		a.PublishAt.Compare(b.PublishAt),
 		standby(a)-standby(b),
+		a.SignFrom.Compare(b.SignFrom),
 		cmp.Compare(a.ID, b.ID))
 }
 

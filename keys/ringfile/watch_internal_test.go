@@ -171,7 +171,7 @@ func replace(path string, data []byte) error {
 }
 
 func TestThePollFindsAFolderThatWasSwapped(t *testing.T) {
-	path, master, f := fixture(t)
+	path, master, _ := fixture(t)
 	base := t.TempDir()
 	link := filepath.Join(base, "..data")
 	if err := os.Symlink(filepath.Dir(path), link); err != nil {
@@ -182,11 +182,16 @@ func TestThePollFindsAFolderThatWasSwapped(t *testing.T) {
 	w.ring(t, 1)
 
 	// As Kubernetes does: a whole new folder, then the link moves to it.
-	touch(t, f)
 	next := filepath.Join(base, "next")
-	if err := os.Rename(filepath.Dir(path), next); err != nil {
+	if err := os.CopyFS(next, os.DirFS(filepath.Dir(path))); err != nil {
 		t.Fatal(err)
 	}
+	for _, name := range []string{"ring.jwe", "ring.jwe.seen", "ring.jwe.lock"} { // CopyFS forgets modes
+		if err := os.Chmod(filepath.Join(next, name), perm); err != nil {
+			t.Fatal(err)
+		}
+	}
+	touch(t, reopen(t, filepath.Join(next, "ring.jwe"), master))
 	if err := errors.Join(os.Symlink(next, link+"_tmp"), os.Rename(link+"_tmp", link)); err != nil {
 		t.Fatal(err)
 	}
