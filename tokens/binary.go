@@ -88,7 +88,6 @@ func (f *fields) text() string {
 
 func (f *fields) texts() []string {
 	n := int(f.byte())
-	f.demand(n <= maxList)
 	var list []string
 	for i := 0; i < n && !f.bad; i++ {
 		list = append(list, f.text())

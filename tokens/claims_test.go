@@ -160,6 +160,18 @@ func members(n int) string {
 	return b.String()
 }
 
+func TestAMissingClaimIsNamedAsSuch(t *testing.T) {
+	f := setup(t)
+	good := payloadOf(t, must[string](t)(tokens.Sign(annsClaims(), f.es)))
+	for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id"} {
+		raw := craft(t, header(f.es), drop(good, name), f.es.Signer(), "ES256")
+		var e *tokens.Error
+		if _, err := tokens.Verify(raw, f.src, orders(), noon); !errors.As(err, &e) || e.Detail != "claim missing" {
+			t.Errorf("without %s: %v", name, err)
+		}
+	}
+}
+
 func TestSignRefusesWhatVerifyWould(t *testing.T) {
 	f := setup(t)
 	for name, change := range map[string]func(*tokens.Claims){

@@ -175,3 +175,36 @@ func TestCanonicalIsDecodingAndEncodingAgain(t *testing.T) {
 		}
 	})
 }
+
+func TestTextsHaveTheirLimit(t *testing.T) {
+	for doc, want := range map[string]error{
+		`"` + strings.Repeat("a", 10) + `"`:      nil,
+		`"` + strings.Repeat("a", 11) + `"`:      faultLong,
+		`"` + strings.Repeat(`\u0061`, 10) + `"`: nil,
+		`"` + strings.Repeat(`\u0061`, 11) + `"`: faultLong,
+		`"` + strings.Repeat(`\u00e4`, 6) + `"`:  faultLong,
+	} {
+		r, err := newReader(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.text(10); err != want {
+			t.Errorf("%s: %v", doc, err)
+		}
+	}
+}
+
+func TestIntegersArePlainDigits(t *testing.T) {
+	for doc, want := range map[string]error{
+		"0": nil, "9": nil, "10": faultRange, "-0": faultInteger, "-1": faultInteger, "1.0": faultInteger, "1e0": faultInteger,
+		"+1": faultInteger, "": faultInteger, "99999999999999999999": faultRange,
+	} {
+		r, err := newReader(doc)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.integer(0, 9); err != want {
+			t.Errorf("%q: %v", doc, err)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"reflect"
 	"strings"
@@ -184,8 +185,48 @@ func TestPlaintextsHaveOneForm(t *testing.T) {
 		refused("a byte more", append(bytes.Clone(plain), 0))
 		refused("version 0", append([]byte{0}, plain[1:]...))
 		refused("version 2", append([]byte{2}, plain[1:]...))
+		if c.typ == tokens.TypRefresh {
+			refused("mode 2", append([]byte{1, 2}, plain[2:]...))
+			refused("a zero session id", append(append([]byte{1, 1}, make([]byte, 16)...), plain[18:]...))
+		}
 		for i := 1; i < len(plain); i++ {
 			refused("truncated", plain[:i])
+		}
+	}
+}
+
+// sessionPlain writes the plaintext of a session by hand.
+func sessionPlain(header, payload, signature, data string, sessionEnd, idleEnd uint32) []byte {
+	out := []byte{1}
+	for _, block := range []string{header, payload, signature, data} {
+		out = append(binary.BigEndian.AppendUint16(out, uint16(len(block))), block...)
+	}
+	for _, n := range []uint32{7, sessionEnd, idleEnd} {
+		out = binary.BigEndian.AppendUint32(out, n)
+	}
+	return out
+}
+
+func TestSessionPlaintextsAreCheckedFieldByField(t *testing.T) {
+	f := setup(t)
+	end := uint32(noon.Unix())
+	for name, c := range map[string]struct {
+		plain []byte
+		want  tokens.Reason
+	}{
+		"a plain one":         {sessionPlain("h", "p", "s", `{"a":1}`, end, end), ""},
+		"without data":        {sessionPlain("h", "p", "s", "", end, end), ""},
+		"no header":           {sessionPlain("", "p", "s", "", end, end), tokens.BadPayload},
+		"no payload":          {sessionPlain("h", "", "s", "", end, end), tokens.BadPayload},
+		"no signature":        {sessionPlain("h", "p", "", "", end, end), tokens.BadPayload},
+		"no session end":      {sessionPlain("h", "p", "s", "", 0, end), tokens.BadPayload},
+		"no idle end":         {sessionPlain("h", "p", "s", "", end, 0), tokens.BadPayload},
+		"data that is a list": {sessionPlain("h", "p", "s", `[1]`, end, end), tokens.BadPayload},
+		"data with two of a":  {sessionPlain("h", "p", "s", `{"a":1,"a":2}`, end, end), tokens.BadPayload},
+	} {
+		raw := must[string](t)(tokens.Seal(tokens.TypSession, c.plain, f.cookie))
+		if _, err := tokens.OpenSession(raw, f.src, noon); reasonOf(err) != c.want || (err == nil) != (c.want == "") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
