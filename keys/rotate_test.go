@@ -253,6 +253,19 @@ func TestARevokedSigningKeyIsReplacedAtOnce(t *testing.T) {
 	}
 }
 
+// The old cookie key still opens, so its secret is there; but it has ended.
+func TestAKeyThatHasEndedDoesNotSealAgainOnAClockBehind(t *testing.T) {
+	r, now := rotate(t, newRing(t), keys.SessionCookie, dawn), dawn.Add(25*time.Hour)
+	standby := the(t, r, keys.SessionCookie, keys.Standby, now)
+	r, err := r.Revoke(the(t, r, keys.SessionCookie, keys.Signing, now).ID, "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, err := r.Current(keys.SessionCookie, now.Add(-30*time.Second)); err != nil || k.ID != standby.ID {
+		t.Errorf("%v, %v", k, err)
+	}
+}
+
 func TestRevocationsInEveryStateLeaveOneSignerAndOneStandby(t *testing.T) {
 	r := rotate(t, newRing(t), keys.AccessToken, dawn)
 	r = rotate(t, r, keys.AccessToken, dawn.Add(time.Minute)) // verify-only, signing, scheduled, standby
