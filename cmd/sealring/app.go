@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -33,13 +34,15 @@ type app struct {
 	stdout io.Writer
 	stderr io.Writer
 
+	program func() (string, error) // the file of this program, to start it once more
+
 	format   string // of -o
 	settings settings
 	started  bool // a command's work has begun: errors are no longer about usage
 }
 
 func newApp(env []string, stdin io.Reader, stdout, stderr io.Writer) *app {
-	a := &app{env: make(map[string]string, len(env)), stdin: stdin, stdout: stdout, stderr: stderr}
+	a := &app{env: make(map[string]string, len(env)), stdin: stdin, stdout: stdout, stderr: stderr, program: os.Executable}
 	for _, kv := range env {
 		if name, value, ok := strings.Cut(kv, "="); ok {
 			a.env[name] = value

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -25,7 +24,7 @@ const (
 // it is ready, announce is called. The process holds the other end of a pipe
 // as its standard input, so that it ends with this one however that ends.
 func (a *app) runChild(ctx context.Context, info *devRun, announce func() error) error {
-	self, err := os.Executable()
+	self, err := a.program()
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}

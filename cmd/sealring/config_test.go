@@ -81,6 +81,37 @@ func TestTheRingIsPlannedForTheLifetimesThatAreSet(t *testing.T) {
 	}
 }
 
+func TestSettingsThatAreUnsafeOrDoNotGoTogether(t *testing.T) {
+	good := func() *settings {
+		s, err := loaded(t, []string{"--issuer", "https://auth.example.com", "--audiences", "orders"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	if err := good().check(); err != nil {
+		t.Fatalf("the defaults: %v", err)
+	}
+	for want, spoil := range map[string]func(*settings){
+		"issuer is not set":                      func(s *settings) { s.Issuer = "" },
+		"audiences is empty":                     func(s *settings) { s.Audiences = nil },
+		"listen and admin_listen are both":       func(s *settings) { s.AdminListen = s.Listen },
+		"access_ttl is 15m1s: at most 15m":       func(s *settings) { s.AccessTTL = 15*time.Minute + time.Second },
+		"idle_ttl (13h) is longer than":          func(s *settings) { s.IdleTTL = 13 * time.Hour },
+		"access_ttl (5m) is longer than idle":    func(s *settings) { s.IdleTTL = 4 * time.Minute },
+		"refresh_grace is 6m: at most 5m":        func(s *settings) { s.RefreshGrace, s.AccessTTL = 6*time.Minute, 10*time.Minute },
+		"refresh_grace (2m) is not shorter than": func(s *settings) { s.RefreshGrace, s.AccessTTL = 2*time.Minute, 2*time.Minute },
+		"clock_skew is 11m: at most 10m":         func(s *settings) { s.ClockSkew = 11 * time.Minute },
+		"alg is \"none\"":                        func(s *settings) { s.Alg = "none" },
+	} {
+		s := good()
+		spoil(s)
+		if err := s.check(); err == nil || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("check() = %v, want one fault: %s", err, want)
+		}
+	}
+}
+
 func TestIssuersThatAreRefused(t *testing.T) {
 	for issuer, want := range map[string]string{
 		"https://auth.example.com":       "",

@@ -5,14 +5,19 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
+	"go.uber.org/goleak"
 )
 
 var anyPorts = []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:0", "--demo-listen", "127.0.0.1:0"}
@@ -21,7 +26,12 @@ var anyPorts = []string{"--listen", "127.0.0.1:0", "--admin-listen", "127.0.0.1:
 // the test sees whether they go away.
 func startDev(t *testing.T, tmp string, args ...string) (*process, devRun) {
 	t.Helper()
-	p := start(t, []string{"TMPDIR=" + tmp}, append(append([]string{"dev", "--json"}, anyPorts...), args...)...)
+	return startDevIn(t, nil, tmp, args...)
+}
+
+func startDevIn(t *testing.T, attr *syscall.SysProcAttr, tmp string, args ...string) (*process, devRun) {
+	t.Helper()
+	p := startAs(t, attr, []string{"TMPDIR=" + tmp}, append(append([]string{"dev", "--json"}, anyPorts...), args...)...)
 	var said devRun
 	if err := json.Unmarshal([]byte(p.line(t)), &said); err != nil {
 		t.Fatal(err)
@@ -132,6 +142,60 @@ func TestDevEndsWhenTheDemoServiceDoes(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(tmp); len(left) != 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A terminal sends Ctrl-C to everything that runs in it.
+func TestCtrlCAtATerminalEndsDevCleanly(t *testing.T) {
+	p, said := startDevIn(t, &syscall.SysProcAttr{Setpgid: true}, t.TempDir())
+	child := childOf(t, p.Process.Pid)
+	mustLogIn(t, said.Issuer, said.Password, "token")
+	if err := syscall.Kill(-p.Process.Pid, syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		t.Fatal("it does not end")
+	}
+	if code := p.ProcessState.ExitCode(); code != 0 || p.stderr.String() != "" {
+		t.Errorf("ends with %d and says %q", code, p.stderr.String())
+	}
+	gone(t, child)
+}
+
+// When the auth service cannot go on, the demo service is not left behind.
+func TestDevEndsWhenTheAuthServiceDoes(t *testing.T) {
+	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	var out, errs buffer
+	a := newApp(os.Environ(), strings.NewReader(""), &out, &errs)
+	a.program = func() (string, error) { return program(t), nil }
+	s := &a.settings
+	flags := pflag.NewFlagSet("dev", pflag.ContinueOnError)
+	if err := s.load(flags, map[string]string{"SEALRING_DATA": t.TempDir()}); err != nil {
+		t.Fatal(err)
+	}
+	s.Listen, s.AdminListen, s.DemoListen = "127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:0"
+	public, admin, err := s.listenBoth()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := &devRun{Issuer: "http://localhost:" + portOf(public)}
+	s.Issuer, s.Audiences = info.Issuer, []string{demoAudience}
+	log := slog.New(slog.DiscardHandler)
+	if err := s.fill(t.Context(), info, log); err != nil {
+		t.Fatal(err)
+	}
+	d, err := openDaemon(s, public, admin, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public.Close()
+	if err := a.runDev(t.Context(), d, info, true); err == nil || !strings.Contains(err.Error(), "serving") {
+		t.Errorf("it ends with %v", err)
+	}
+	if out.String() != "" {
+		t.Errorf("it says that it is up: %s", out.String())
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -42,9 +43,14 @@ type process struct {
 
 func start(t *testing.T, env []string, args ...string) *process {
 	t.Helper()
+	return startAs(t, nil, env, args...)
+}
+
+func startAs(t *testing.T, attr *syscall.SysProcAttr, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{Cmd: exec.Command(program(t), args...), lines: make(chan string, 100), ended: make(chan struct{})}
 	p.Env = append(os.Environ(), env...)
-	p.Cmd.Stderr = &p.stderr
+	p.Cmd.Stderr, p.SysProcAttr = &p.stderr, attr
 	stdin, err := p.StdinPipe() // held open: the demo service ends with it
 	if err != nil {
 		t.Fatal(err)
