@@ -150,6 +150,10 @@ func TestCtrlCAtATerminalEndsDevCleanly(t *testing.T) {
 	p, said := startDevIn(t, &syscall.SysProcAttr{Setpgid: true}, t.TempDir())
 	child := childOf(t, p.Process.Pid)
 	mustLogIn(t, said.Issuer, said.Password, "token")
+	// The demo service must not hear of it: dev would take its end for a fault.
+	if group, err := syscall.Getpgid(child); err != nil || group == p.Process.Pid {
+		t.Errorf("the demo service is in dev's process group (%d, %v)", group, err)
+	}
 	if err := syscall.Kill(-p.Process.Pid, syscall.SIGINT); err != nil {
 		t.Fatal(err)
 	}
@@ -191,8 +195,12 @@ func TestDevEndsWhenTheAuthServiceDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	public.Close()
+	begin := time.Now()
 	if err := a.runDev(t.Context(), d, info, true); err == nil || !strings.Contains(err.Error(), "serving") {
 		t.Errorf("it ends with %v", err)
+	}
+	if took := time.Since(begin); took > childStart/2 {
+		t.Errorf("it takes %v: it has waited for a demo service that can never be ready", took)
 	}
 	if out.String() != "" {
 		t.Errorf("it says that it is up: %s", out.String())
