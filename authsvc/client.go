@@ -36,7 +36,7 @@ func (s *Service) serviceClient(r *http.Request, scope string) error {
 }
 
 func (s *Service) authenticate(r *http.Request, id, secret string) (Client, error) {
-	if id == "" || len(id) > maxClientID || len(secret) > maxClientSecret {
+	if len(id) > maxClientID || len(secret) > maxClientSecret {
 		return Client{}, errBadClient
 	}
 	c, err := s.cfg.Clients.Authenticate(r.Context(), id, secret)

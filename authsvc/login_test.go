@@ -106,6 +106,12 @@ func TestLoginRefusesWrongCredentials(t *testing.T) {
 	}
 }
 
+func TestADisabledUserDoesNotLogIn(t *testing.T) {
+	w := newWorld(t)
+	w.users.with(func(u *authsvc.User) { u.Disabled = true }) // where Users leaves it to us
+	w.post("/v1/login", `{"username":"ann","password":"`+password+`"}`).want(t, 401, "bad-credentials")
+}
+
 // The next second of a "log out everywhere" belongs to the logged out: who logs
 // in within it would be logged out too, if auth_time were not moved behind it.
 func TestLoginWithinTheSecondOfALogoutIsGood(t *testing.T) {

@@ -59,6 +59,12 @@ func TestLogout(t *testing.T) {
 	}
 }
 
+func TestLogoutByACookiesValueInABodyIsRefused(t *testing.T) {
+	w := newWorld(t)
+	raw := w.loginCookie().cookie(t, "__Secure-refresh").Value
+	w.post("/v1/logout", `{"refresh_token":"`+raw+`"}`).want(t, 401, "invalid-token")
+}
+
 func TestLogoutEndsThisSessionAlone(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.login().str(t, "access_token"), w.login().str(t, "access_token")

@@ -96,6 +96,9 @@ func TestReuseEndsTheSession(t *testing.T) {
 	if a := w.refresh(current.str(t, "refresh_token")).want(t, 401, "session-ended"); a.str(t, "reason") != "revoked" {
 		t.Errorf("%s", a.body)
 	}
+	if w.log.appends.Load() == 0 { // two stores need it, one file does not
+		t.Error("the verdict was not appended to the log")
+	}
 	if !strings.Contains(w.logged.String(), "refresh token used again") {
 		t.Error("theft is not in the log")
 	}

@@ -113,7 +113,7 @@ func TestTokenErrors(t *testing.T) {
 		})
 	}
 	for name, a := range map[string]answer{
-		"parameters in the URL": w.do("POST", "/v1/token?grant_type=client_credentials", "application/x-www-form-urlencoded", "a=b", basic),
+		"parameters in the URL": w.do("POST", "/v1/token?scope=feed", "application/x-www-form-urlencoded", "grant_type=client_credentials", basic),
 		"no form":               w.do("POST", "/v1/token", "application/x-www-form-urlencoded", "grant_type=%zz"),
 	} {
 		if a.status != 400 || a.str(t, "error") != "invalid_request" {

@@ -1,0 +1,109 @@
+package authsvc_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/authsvc/users"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+// people is the real user file with a fault to switch on.
+type people struct {
+	*users.UserFile
+	fault atomic.Pointer[error]
+	panic atomic.Bool
+	more  atomic.Pointer[func(*authsvc.User)]
+}
+
+func (p *people) Authenticate(ctx context.Context, name, password string) (authsvc.User, error) {
+	if p.panic.Load() {
+		panic("a user file that panics")
+	}
+	if err := p.fault.Load(); err != nil {
+		return authsvc.User{}, *err
+	}
+	u, err := p.UserFile.Authenticate(ctx, name, password)
+	return p.change(u), err
+}
+
+func (p *people) Lookup(ctx context.Context, sub string) (authsvc.User, error) {
+	if err := p.fault.Load(); err != nil {
+		return authsvc.User{}, *err
+	}
+	u, err := p.UserFile.Lookup(ctx, sub)
+	return p.change(u), err
+}
+
+func (p *people) change(u authsvc.User) authsvc.User {
+	if f := p.more.Load(); f != nil {
+		(*f)(&u)
+	}
+	return u
+}
+
+func (p *people) with(f func(*authsvc.User)) { p.more.Store(&f) }
+
+// faultyLog and faultySessions are the real store with a fault to switch on.
+type faultyLog struct {
+	authsvc.Log
+	fault   atomic.Bool
+	appends atomic.Int64
+	cut     atomic.Pointer[context.CancelFunc] // of the running Follow
+}
+
+var errDisk = errors.New("the disk is on fire")
+
+func (l *faultyLog) Append(ctx context.Context, e ...revocation.Entry) error {
+	if l.fault.Load() {
+		return errDisk
+	}
+	l.appends.Add(1)
+	return l.Log.Append(ctx, e...)
+}
+
+func (l *faultyLog) Follow(ctx context.Context, deliver func(authsvc.Batch)) error {
+	if l.fault.Load() {
+		return errDisk
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	l.cut.Store(&cancel)
+	return l.Log.Follow(ctx, deliver)
+}
+
+type faultySessions struct {
+	authsvc.Sessions
+	fault    atomic.Bool
+	presents atomic.Int64
+}
+
+func (s *faultySessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Outcome, error) {
+	if s.fault.Load() {
+		return authsvc.Outcome{}, errDisk
+	}
+	s.presents.Add(1)
+	return s.Sessions.Present(ctx, p)
+}
+
+// lines keeps what was logged.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
