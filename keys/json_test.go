@@ -255,13 +255,13 @@ func TestARingWithAnyOtherFaultIsRefused(t *testing.T) {
 			r["keys"] = append(r["keys"].([]any), r["keys"].([]any)[0])
 		},
 		"a purpose without a key": func(r map[string]any, l []map[string]any) {
-			var rest []any
-			for _, k := range l {
-				if k["purpose"] != "rt" {
-					rest = append(rest, k)
-				}
-			}
-			r["keys"] = rest
+			r["keys"] = without(l, func(k map[string]any) bool { return k["purpose"] == "rt" })
+		},
+		"a purpose without a standby": func(r map[string]any, l []map[string]any) {
+			r["keys"] = without(l, func(k map[string]any) bool { return k["purpose"] == "rt" && k["sign_from"] == nil })
+		},
+		"a purpose with a standby alone": func(r map[string]any, l []map[string]any) {
+			r["keys"] = without(l, func(k map[string]any) bool { return k["purpose"] == "rt" && k["sign_from"] != nil })
 		},
 		"an unknown purpose":   func(_ map[string]any, l []map[string]any) { l[0]["purpose"] = "x" },
 		"another purpose":      func(_ map[string]any, l []map[string]any) { l[0]["purpose"] = "feed" },
@@ -283,7 +283,15 @@ func TestARingWithAnyOtherFaultIsRefused(t *testing.T) {
 		},
 		"a private half that is none": func(_ map[string]any, l []map[string]any) { last(l, "at")["private"] = "AAAA" },
 		"a lost secret":               func(_ map[string]any, l []map[string]any) { delete(last(l, "rt"), "secret") },
-		"a short secret":              func(_ map[string]any, l []map[string]any) { last(l, "rt")["secret"] = "AAAA" },
+		"a lost secret of a key that only opens": func(_ map[string]any, l []map[string]any) {
+			for _, k := range l {
+				if k["purpose"] == "rt" && k["sign_until"] != nil {
+					delete(k, "secret")
+					return
+				}
+			}
+		},
+		"a short secret": func(_ map[string]any, l []map[string]any) { last(l, "rt")["secret"] = "AAAA" },
 		"the secret of another key": func(_ map[string]any, l []map[string]any) {
 			last(l, "rt")["secret"] = last(l, "cookie")["secret"]
 		},
@@ -308,6 +316,15 @@ func TestARingWithAnyOtherFaultIsRefused(t *testing.T) {
 			t.Errorf("%s: %v, %v", name, r, err)
 		}
 	}
+}
+
+func without(l []map[string]any, gone func(map[string]any) bool) (rest []any) {
+	for _, k := range l {
+		if !gone(k) {
+			rest = append(rest, k)
+		}
+	}
+	return rest
 }
 
 // last is the newest key of a purpose, its standby.

@@ -13,8 +13,9 @@ const maxReason = 200
 // Revoke declares a key compromised: from now on it neither signs nor
 // verifies, leaves every key set, and its private half is erased. If it was
 // the signing key, its waiting successor or else the standby takes over at
-// once, however young, because waiting would be worse; if it was itself
-// waiting, the key before it goes on. A purpose always has a standby
+// once, however young, because waiting would be worse. If it was itself
+// waiting, the key before it goes on, or, too near to the change, the standby
+// takes its place. A purpose always has a standby
 // afterwards. The reason is cut to 200 bytes and kept with the key.
 //
 // Errors: ErrUnknownKey, ErrRetiredKey (nothing it made can be valid),
@@ -37,7 +38,7 @@ func (r *Ring) Revoke(kid, reason string, now time.Time) (*Ring, error) {
 	case signing:
 		n.takeOver(was, now)
 	case was.SignFrom.After(now):
-		n.withdraw(i)
+		n.replace(i, now)
 	}
 	if err := n.fillStandby(was, now); err != nil {
 		return nil, err
@@ -62,20 +63,32 @@ func (n *Ring) takeOver(dead Key, now time.Time) {
 			i = j
 		}
 	}
-	k := &n.keys[i]
-	at := later(now, dead.SignFrom)
-	if at.Before(k.ready(n.plan)) {
+	n.hurry(i, later(now, dead.SignFrom), now)
+}
+
+// hurry promotes key i even if not every verifier can hold it yet.
+func (n *Ring) hurry(i int, at, now time.Time) {
+	if k := &n.keys[i]; at.Before(k.ready(n.plan)) {
 		k.ReadyAt = at
 	}
 	n.promote(i, at, now)
 }
 
-// withdraw takes back a scheduled rotation to key i: the key that signs now
-// has no end again.
-func (n *Ring) withdraw(i int) {
-	n.keys[i].ScheduledAt, n.keys[i].SignFrom = time.Time{}, time.Time{}
-	chain := n.chain(n.keys[i].Purpose)
+// replace takes back a scheduled rotation to key i. The key that signs now
+// goes on without an end, but only if no replica that has not heard of it can
+// drop that key from its key set meanwhile: such a replica keeps to the old
+// end for another lease. Otherwise the standby takes the place of key i at
+// the moment that all expect.
+func (n *Ring) replace(i int, now time.Time) {
+	dead := &n.keys[i]
+	at := dead.SignFrom
+	dead.ScheduledAt, dead.SignFrom = time.Time{}, time.Time{}
+	chain := n.chain(dead.Purpose)
 	head := chain[len(chain)-1]
+	if head.VerifyUntil.Before(now.Add(n.plan.Lease).Add(n.plan.Skew)) {
+		n.hurry(n.standby(dead.Purpose), at, now)
+		return
+	}
 	head.SignUntil, head.VerifyUntil = time.Time{}, time.Time{}
 }
 

@@ -28,12 +28,13 @@ func (r *Ring) Earliest(p Purpose, plan Plan, now time.Time) (time.Time, error) 
 // Rotate promotes the standby at the earliest safe moment, see Earliest, and
 // makes a new standby of the same algorithm. The key that signs until then is
 // given its last times. Pass the zero Plan for the ring's own; figures of
-// another plan are taken over where they are larger, and the times of all keys
-// follow. They never shrink: what was made under the larger figure is still
-// out there.
+// another plan are taken over where they are larger, for all purposes, and
+// never shrink: what was made under the larger figure is still out there.
+// Write the larger plan first, let the services use it afterwards.
 //
-// Errors: ErrRotationPending while a successor is waiting, ErrClockBehind,
-// ErrPlan.
+// Errors: ErrRotationPending while a successor is waiting, or one of another
+// purpose whose tail would grow (a replica that has not heard of it keeps to
+// the end that was announced); ErrClockBehind; ErrPlan.
 func (r *Ring) Rotate(p Purpose, plan Plan, now time.Time) (*Ring, error) {
 	i := r.standby(p)
 	if i < 0 {
@@ -177,22 +178,28 @@ func (r *Ring) replanned(plan Plan, now time.Time) (*Ring, time.Time, error) {
 	n, now := r.successor(now)
 	n.plan = r.plan.covering(plan)
 	for _, p := range Purposes() {
-		n.relead(p, now)
+		if n.waiting(p, now) && n.plan.Tail(p) > r.plan.Tail(p) {
+			return nil, time.Time{}, fmt.Errorf("%w: purpose %q, so its tail can not grow now", ErrRotationPending, p)
+		}
+		n.relead(p)
 		n.settle(p)
 	}
 	return n, now, nil
 }
 
-// relead fits the keys of a purpose to a longer lead: a scheduled one waits
-// longer; for one that signs already the old lead was the right one.
-func (n *Ring) relead(p Purpose, now time.Time) {
+// relead fits the keys of a purpose to a longer lead. For keys that sign, or
+// are scheduled to, the old one was right: whoever serves from a ring older
+// than theirs keeps to that ring's plan.
+func (n *Ring) relead(p Purpose) {
 	for _, k := range n.chain(p) {
-		if ready := k.ready(n.plan); !k.SignFrom.Before(ready) {
-			continue
-		} else if k.SignFrom.After(now) {
-			k.SignFrom = ready
-		} else {
+		if k.SignFrom.Before(k.ready(n.plan)) {
 			k.ReadyAt = k.SignFrom
 		}
 	}
+}
+
+// waiting reports whether a successor is scheduled and has not come.
+func (r *Ring) waiting(p Purpose, now time.Time) bool {
+	chain := r.chain(p)
+	return len(chain) > 0 && chain[len(chain)-1].SignFrom.After(now)
 }

@@ -168,23 +168,42 @@ func TestALargerPlanMovesAllTimesAndASmallerOneNone(t *testing.T) {
 	}
 	large := keys.DefaultPlan()
 	large.JWKSMaxAge, large.Life[keys.AccessToken] = time.Hour, time.Hour
-	if n, err = n.Rotate(keys.RefreshToken, large, dawn.Add(2*time.Minute)); err != nil {
+	if _, err = n.Rotate(keys.RefreshToken, large, dawn.Add(2*time.Minute)); !errors.Is(err, keys.ErrRotationPending) {
+		t.Errorf("a longer tail under a waiting rotation: %v", err)
+	}
+	now := dawn.Add(24*time.Hour + 7*time.Minute) // it has come
+	before := the(t, n, keys.AccessToken, keys.Signing, now)
+	if n, err = n.Rotate(keys.RefreshToken, large, now); err != nil {
 		t.Fatal(err)
 	}
-	for i, k := range n.Keys() {
-		old := r.Keys()[min(i, len(r.Keys())-1)]
-		if k.Purpose != keys.AccessToken {
-			continue
-		}
-		if k.ID != old.ID {
-			t.Fatalf("key %d is %v, was %v", i, k, old)
-		}
-		if waiting := old.SignFrom.After(dawn.Add(time.Hour)); waiting && !k.SignFrom.Equal(k.PublishAt.Add(large.Lead(k.Purpose))) {
-			t.Errorf("%v waits until %v", k, k.SignFrom)
-		}
-		if !k.VerifyUntil.IsZero() && k.VerifyUntil.Before(k.SignUntil.Add(large.Tail(k.Purpose))) {
+	if k := the(t, n, keys.AccessToken, keys.Signing, now); !k.SignFrom.Equal(before.SignFrom) {
+		t.Errorf("%v signs from %v, did from %v", k, k.SignFrom, before.SignFrom)
+	}
+	for _, k := range of(n, keys.AccessToken, keys.VerifyOnly, now) {
+		if k.VerifyUntil.Before(k.SignUntil.Add(large.Tail(k.Purpose))) {
 			t.Errorf("%v is verified until %v", k, k.VerifyUntil)
 		}
+	}
+	standby := the(t, n, keys.AccessToken, keys.Standby, now)
+	if at := earliest(t, n, keys.AccessToken, now); !at.Equal(standby.PublishAt.Add(large.Lead(keys.AccessToken))) {
+		t.Errorf("the next rotation comes at %v", at)
+	}
+}
+
+func TestARevokedSuccessorIsReplacedWhenTheChangeIsNear(t *testing.T) {
+	r := rotate(t, rotate(t, newRing(t), keys.AccessToken, dawn), keys.AccessToken, dawn)
+	now, due := dawn.Add(23*time.Hour), dawn.Add(24*time.Hour+6*time.Minute)
+	scheduled := of(r, keys.AccessToken, keys.Standby, now)[0]
+	signing := the(t, r, keys.AccessToken, keys.Signing, now)
+	n, err := r.Revoke(scheduled.ID, "", now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if k, _ := n.Current(keys.AccessToken, due.Add(-1)); k.ID != signing.ID {
+		t.Errorf("%v signs before", k)
+	}
+	if k, _ := n.Current(keys.AccessToken, due); k.ID == signing.ID || k.ID == scheduled.ID {
+		t.Errorf("%v signs after", k)
 	}
 }
 
