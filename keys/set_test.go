@@ -170,6 +170,7 @@ func TestASetWithAKidOrANameTwiceIsRefused(t *testing.T) {
 		"a name twice in what we skip":   `{"keys":[{"a":1,"a":1}]}`,
 		"a name twice beside the keys":   `{"keys":[],"x":{"a":1,"a":1}}`,
 		"an entry that is not an object": `{"keys":[[]]}`,
+		"bytes that are not UTF-8":       "{\"keys\":[],\"\xff\":1}",
 		"too many":                       `{"keys":[{}` + strings.Repeat(`,{}`, keys.MaxKeys) + `]}`,
 		"too long":                       `{"keys":[]` + strings.Repeat(" ", keys.MaxSetBytes) + `}`,
 	} {
