@@ -54,6 +54,9 @@ func child(order string) int {
 	if err != nil {
 		return complain(err)
 	}
+	if order == orderRotations {
+		return rotations(f)
+	}
 	fmt.Println(f.Ring().Generation())
 	if _, err := io.ReadFull(os.Stdin, make([]byte, 1)); err != nil {
 		return complain(err)

@@ -34,12 +34,11 @@ func Seal(ring *keys.Ring, master MasterKey) ([]byte, error) { return SealFor(""
 // SealFor seals a ring for one place among others that may share the master
 // key: the namespace of a common store. It stands in the protected header, as
 // ns, and so can be read by all and changed by nobody; a seal opens for its own
-// namespace alone. A namespace is 1 to 64 letters, digits, dots, hyphens and
-// underscores (else ErrNamespace); the empty one is that of files, and its
-// seals have no ns.
+// namespace alone. It must pass CheckNamespace; the empty one is that of files,
+// and its seals have no ns.
 func SealFor(namespace string, ring *keys.Ring, master MasterKey) ([]byte, error) {
-	if !namespaced(namespace) {
-		return nil, fmt.Errorf("sealing the ring: %w: that is no name", ErrNamespace)
+	if err := CheckNamespace(namespace); err != nil {
+		return nil, fmt.Errorf("sealing the ring: %w", err)
 	}
 	if master.hidden == nil {
 		return nil, fmt.Errorf("sealing the ring: %w: none is given", ErrMasterKey)
@@ -72,13 +71,17 @@ func options(namespace string) *jose.EncrypterOptions {
 	return o
 }
 
-// namespaced allows what needs no escaping, neither in a header nor in a
-// store's key.
-func namespaced(s string) bool {
+// CheckNamespace allows what needs no escaping, neither in a header nor in a
+// store's key: at most 64 letters, digits, dots, hyphens and underscores. Else
+// it fails with ErrNamespace.
+func CheckNamespace(name string) error {
 	odd := func(c rune) bool {
 		return !(c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || strings.ContainsRune("._-", c))
 	}
-	return len(s) <= maxNamespace && !strings.ContainsFunc(s, odd)
+	if len(name) > maxNamespace || strings.ContainsFunc(name, odd) {
+		return fmt.Errorf("%w: a name is at most %d letters, digits and . _ -", ErrNamespace, maxNamespace)
+	}
+	return nil
 }
 
 // Unseal opens what Seal made, with whichever of the master keys it names.
@@ -92,8 +95,8 @@ func Unseal(sealed []byte, masters ...MasterKey) (*keys.Ring, error) {
 // UnsealFor opens what SealFor made for this namespace, as Unseal does. What
 // was sealed for another one, or for a file, is ErrNamespace.
 func UnsealFor(namespace string, sealed []byte, masters ...MasterKey) (*keys.Ring, error) {
-	if !namespaced(namespace) {
-		return nil, fmt.Errorf("opening the ring: %w: that is no name", ErrNamespace)
+	if err := CheckNamespace(namespace); err != nil {
+		return nil, fmt.Errorf("opening the ring: %w", err)
 	}
 	if len(sealed) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrDamaged, len(sealed), MaxBytes)
@@ -157,7 +160,7 @@ func stranger(header, namespace string) error {
 	other, _ := valueOf(after, `"ns":"`)
 	raw, err := base64.RawURLEncoding.DecodeString(id)
 	switch {
-	case err != nil || len(raw) != 32 || !namespaced(other) || header != headerOf(id, other):
+	case err != nil || len(raw) != 32 || CheckNamespace(other) != nil || header != headerOf(id, other):
 		return fmt.Errorf("%w: the header is not that of a sealed ring", ErrDamaged)
 	case other != namespace:
 		return fmt.Errorf("%w: %q, not %q", ErrNamespace, other, namespace)
