@@ -3,6 +3,7 @@ package keys_test
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -195,4 +196,23 @@ func FuzzParseSet(f *testing.F) {
 			t.Errorf("read, but not written so: %v", err)
 		}
 	})
+}
+
+// A key may be named by its thumbprint and still be too short.
+func TestASecretOfAnotherLengthIsRefusedEvenUnderItsRightName(t *testing.T) {
+	for _, n := range []int{0, 16, 31, 33} {
+		k := base64.RawURLEncoding.EncodeToString(make([]byte, n))
+		sum := sha256.Sum256([]byte(`{"k":"` + k + `","kty":"oct"}`))
+		kid := base64.RawURLEncoding.EncodeToString(sum[:])
+		set := fmt.Sprintf(`{"keys":[{"kid":%q,"kty":"oct","alg":"A256GCM","use":"enc","k":%q}]}`, kid, k)
+		if _, err := keys.ParseSet([]byte(set)); !errors.Is(err, keys.ErrKeyMaterial) {
+			t.Errorf("set, %d bytes: %v", n, err)
+		}
+		ring := edit(t, marshalled(t, newRing(t)), func(_ map[string]any, l []map[string]any) {
+			last(l, "rt")["kid"], last(l, "rt")["secret"] = kid, k
+		})
+		if _, err := keys.ParseRing(ring); !errors.Is(err, keys.ErrKeyMaterial) {
+			t.Errorf("ring, %d bytes: %v", n, err)
+		}
+	}
 }
