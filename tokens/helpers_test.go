@@ -27,7 +27,7 @@ import (
 // noon is the moment at which the tests take place.
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// full asks for the sizes of the issue instead of those of every day:
+// full asks for the sizes of the published results instead of those of every day:
 // SEALRING_FULL=1 go test ./tokens/ -run 'Edit|Mutant' -timeout 30m
 var full = os.Getenv("SEALRING_FULL") != ""
 
