@@ -78,8 +78,8 @@ func (s *Service) ready() error {
 		return unavailable(errNotReady)
 	}
 	for _, p := range []keys.Purpose{keys.AccessToken, keys.Feed, keys.SessionCookie, keys.RefreshToken} {
-		if _, err := s.hub.ring.Load().Current(p, s.now()); err != nil {
-			return unavailable(err)
+		if _, err := s.hub.signer(p, s.now()); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -46,7 +46,8 @@ func TestAdminRevokes(t *testing.T) {
 				t.Errorf("%s is not in %s", a.body, list.body)
 			}
 			if kind == "key" {
-				return // nothing can be signed with it any more
+				w.post("/v1/login", `{"username":"ann","password":"`+password+`"}`).want(t, 503, "unavailable") // nothing is signed with it any more
+				return
 			}
 			w.get("/v1/session", withBearer(w.login().str(t, "access_token"))).want(t, 200, "")
 		})

@@ -36,6 +36,13 @@ type Config struct {
 	Users    Users      // who may log in. Required.
 	Clients  Clients    // which services may. Required.
 
+	// RingChecked is when the ring in use was last found to be the newest, such
+	// as ringfile.File.Checked, on a monotonic clock. Once that is longer ago
+	// than the Lease of the ring's plan, nothing is signed and no key set is
+	// served (503): a rotation may have gone by unheard. Zero: the ring counts
+	// as the newest, which only suits a service that has the one copy.
+	RingChecked func() time.Time
+
 	// AdminToken is the bearer token of the admin API. Required, at least 32
 	// bytes, because it can end every session.
 	AdminToken tokens.Secret

@@ -317,7 +317,7 @@ func TestFeedSurvivesALogThatFails(t *testing.T) {
 	must(t, w.log.Log.Append(t.Context(), revocation.SessionEntry(sid, time.Now(), time.Now().Add(time.Hour))))
 	w.log.fault.Store(false)
 	f := s.frame()
-	if next, ok := f.Advance(pos); !ok || next != f.Pos || !has(f, sid) {
+	if next, ok := f.Advance(pos); !ok || next != f.Pos || !has(f, sid) || f.Kind != revocation.Delta {
 		t.Errorf("%+v after %s", f, pos)
 	}
 }

@@ -41,12 +41,15 @@ func (s *Service) sign(c *tokens.Claims, now time.Time) (string, error) {
 	if !s.hub.Ready() {
 		return "", unavailable(errors.New("the revocations are not known yet"))
 	}
-	key, err := s.hub.ring.Load().Current(keys.AccessToken, now)
+	key, err := s.hub.signer(keys.AccessToken, now)
 	if err != nil {
-		return "", unavailable(fmt.Errorf("finding the signing key: %w", err))
+		return "", err
 	}
 	c.Issuer, c.ID, c.KeyID = s.cfg.Issuer, tokens.NewID(), key.ID
 	if e, ok := s.hub.list.Match(c); ok {
+		if e.Type == revocation.Key { // on the feed already, and the ring still to follow
+			return "", unavailable(errors.New("the signing key is revoked"))
+		}
 		return "", fmt.Errorf("%s %w", e.Type, errRevoked)
 	}
 	if len(c.Roles) > maxList || len(c.Scope) > maxList || len(strings.Join(c.Scope, " ")) > maxScope {
@@ -126,9 +129,9 @@ func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
 
 // addCookies seals the token into the session cookie and sets both.
 func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now time.Time) error {
-	key, err := s.hub.ring.Load().Current(keys.SessionCookie, now)
+	key, err := s.hub.signer(keys.SessionCookie, now)
 	if err != nil {
-		return unavailable(fmt.Errorf("finding the cookie key: %w", err))
+		return err
 	}
 	sealed, err := tokens.SealSession(&tokens.Session{
 		Token: access, Data: g.data, Version: g.version, SessionEnd: g.end, IdleEnd: g.idleEnd,
@@ -150,9 +153,9 @@ func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now tim
 }
 
 func (s *Service) sealRefresh(r *tokens.Refresh, now time.Time) (string, error) {
-	key, err := s.hub.ring.Load().Current(keys.RefreshToken, now)
+	key, err := s.hub.signer(keys.RefreshToken, now)
 	if err != nil {
-		return "", unavailable(fmt.Errorf("finding the refresh key: %w", err))
+		return "", err
 	}
 	sealed, err := tokens.SealRefresh(r, key)
 	if err != nil {

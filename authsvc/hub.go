@@ -28,6 +28,7 @@ type hub struct {
 	grace  time.Duration // how long a dead key's tokens could have been accepted
 
 	ring  atomic.Pointer[keys.Ring]
+	heard func() time.Time // Config.RingChecked
 	list  *revocation.List
 	view  atomic.Pointer[view] // nil before the first snapshot
 	asOf  atomic.Int64         // Unix milliseconds, while not live
@@ -52,6 +53,7 @@ func newHub(cfg Config, now func() time.Time) *hub {
 		now:    now,
 		life:   cfg.entryLife(),
 		issuer: cfg.Issuer,
+		heard:  cfg.RingChecked,
 		grace:  cfg.AccessTTL + 2*cfg.ClockSkew,
 		list:   revocation.NewList(),
 		desk:   newDesk(cfg.MaxSubscribers),

@@ -3,6 +3,7 @@ package authsvc
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -121,11 +122,37 @@ func (h *hub) announce(ctx context.Context, told map[string]bool) error {
 	return nil
 }
 
+// errLease says that a newer ring may be in use elsewhere.
+var errLease = errors.New("the key ring could not be looked at for longer than its lease")
+
+// leased holds K3 of package keys: beyond the lease of its ring a replica
+// neither signs nor says which keys there are. Verifiers could lack the key of
+// the one and drop a key because of the other.
+func (h *hub) leased(now time.Time) error {
+	if h.heard != nil && now.Sub(h.heard()) > h.ring.Load().Plan().Lease {
+		return unavailable(errLease)
+	}
+	return nil
+}
+
+// signer returns the key to sign or seal with now. Whatever is wrong is
+// answered with 503.
+func (h *hub) signer(p keys.Purpose, now time.Time) (keys.Key, error) {
+	if err := h.leased(now); err != nil {
+		return keys.Key{}, err
+	}
+	key, err := h.ring.Load().Current(p, now)
+	if err != nil {
+		return keys.Key{}, unavailable(err)
+	}
+	return key, nil
+}
+
 // seal signs something for the feed.
 func (h *hub) seal(typ string, payload []byte, now time.Time) (string, error) {
-	key, err := h.ring.Load().Current(keys.Feed, now)
+	key, err := h.signer(keys.Feed, now)
 	if err != nil {
-		return "", fmt.Errorf("finding the feed key: %w", err)
+		return "", err
 	}
 	return tokens.SignBytes(typ, payload, key)
 }

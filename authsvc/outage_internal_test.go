@@ -120,6 +120,24 @@ func TestASubscriberBehindTheWindow(t *testing.T) {
 	}
 }
 
+func TestSubscribersHearOfEntriesThatAreInTheListAlready(t *testing.T) {
+	h := offline(t, still{}).hub
+	e := revocation.SessionEntry(tokens.NewID(), time.Now(), time.Now().Add(time.Hour))
+	heard := 0
+	cancel := h.Subscribe(func(entries []revocation.Entry) {
+		if heard += len(entries); h.list.Len() != 1 {
+			t.Error("told before the list had it")
+		}
+	})
+	batch := Batch{Frame: revocation.Frame{Kind: revocation.Delta, PrevEpoch: 7, Prev: at(1).Cursor, Pos: at(2), Entries: []revocation.Entry{e}}}
+	h.deliver(batch)
+	cancel()
+	h.deliver(batch)
+	if heard != 1 {
+		t.Errorf("heard %d entries", heard)
+	}
+}
+
 // What can not be signed waits: a frame is never skipped.
 func TestAFrameThatCanNotBeSignedWaits(t *testing.T) {
 	s := offline(t, still{})

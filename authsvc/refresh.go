@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/tokens"
@@ -120,6 +121,11 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 	}
 	if _, dead := s.hub.list.Match(&known); dead || len(audience) == 0 {
 		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
+	}
+	// Now, and not when the store has moved on: a client that is told to come
+	// back must not find its token spent.
+	if _, err := s.hub.signer(keys.AccessToken, now); err != nil {
+		return nil, err
 	}
 	user, err := s.cfg.Users.Lookup(r.Context(), t.Subject)
 	switch {

@@ -18,9 +18,13 @@ func (s *Service) sessionKeys(r *http.Request) (*reply, error) {
 	if err := s.serviceClient(r, scopeSessionKeys); err != nil {
 		return nil, err
 	}
+	now := s.now()
+	if err := s.hub.leased(now); err != nil {
+		return nil, err
+	}
 	p := newReply(http.StatusOK)
 	p.header.Set("Content-Type", "application/jwk-set+json")
-	p.body = s.hub.ring.Load().SessionKeys(s.now()).JWKS()
+	p.body = s.hub.ring.Load().SessionKeys(now).JWKS()
 	return p, nil
 }
 

@@ -23,9 +23,14 @@ func (c Config) maxStale() time.Duration { return c.AccessTTL }
 func (c Config) entryLife() time.Duration { return c.AccessTTL + maxKnowledge + 2*c.ClockSkew }
 
 // Jwks implements openapi.ServerInterface.
-func (a *publicAPI) Jwks(w http.ResponseWriter, _ *http.Request, params openapi.JwksParams) {
+func (a *publicAPI) Jwks(w http.ResponseWriter, r *http.Request, params openapi.JwksParams) {
 	s := (*Service)(a)
-	set := s.hub.ring.Load().PublicSet(s.now())
+	now := s.now()
+	if err := s.hub.leased(now); err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	set := s.hub.ring.Load().PublicSet(now)
 	document("application/jwk-set+json", set.JWKS(), s.cfg.JWKSMaxAge, params.IfNoneMatch).write(w)
 }
 
