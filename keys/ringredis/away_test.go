@@ -187,6 +187,20 @@ func TestNothingIsWrittenOnceTheContextHasEnded(t *testing.T) {
 	}
 }
 
+func TestAWriteThatIsUnderWayIsNotGivenUp(t *testing.T) {
+	r := furnish(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	m := &meddler{before: func() error { cancel(); return nil }}
+	client := r.server.Client(t)
+	client.AddHook(m)
+	cfg := r.cfg
+	cfg.Client = client
+	s := open(t, cfg)
+	if _, err := s.Update(ctx, change); err != nil || s.Ring().Generation() != 2 {
+		t.Errorf("Update: %v, copy: %v", err, s.Ring())
+	}
+}
+
 func TestUpdateWaitsForItsTurnNoLongerThanItsContext(t *testing.T) {
 	r := furnish(t)
 	s := open(t, r.cfg)

@@ -23,6 +23,8 @@ var (
 
 const (
 	// maxValue is a generation's 20 digits, a colon, and a sealed ring.
+	// GETRANGE gives one byte more, so that what is too long is not taken for
+	// its beginning.
 	maxValue = 21 + ringfile.MaxBytes
 	// attempts is how often a write is sent until it is answered.
 	attempts = 3
@@ -66,8 +68,6 @@ func (l *link) get(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("%w: the key holds something else than a string", ringfile.ErrDamaged)
 	case err != nil:
 		return "", fmt.Errorf("%w: %w", ErrUnavailable, err)
-	case len(value) > maxValue:
-		return "", fmt.Errorf("%w: more than %d bytes", ringfile.ErrDamaged, maxValue)
 	}
 	return value, nil
 }

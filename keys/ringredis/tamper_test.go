@@ -2,6 +2,7 @@ package ringredis_test
 
 import (
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -86,6 +87,31 @@ func TestAValueThatDoesNotOpenIsLeftAloneAndToldOnce(t *testing.T) {
 		t.Errorf("in Redis: %v", got)
 	}
 	w.calm(t, s)
+}
+
+func TestOfAHugeValueOnlyTheBeginningIsFetched(t *testing.T) {
+	r := furnish(t)
+	s := open(t, r.cfg)
+	r.server.Do("SETRANGE", key, 50<<20, "x")
+	before := sent(t, r)
+	if _, err := s.Update(t.Context(), change); !errors.Is(err, ringfile.ErrDamaged) {
+		t.Errorf("Update: %v", err)
+	}
+	if n := sent(t, r) - before; n > 2*ringfile.MaxBytes {
+		t.Errorf("%d bytes were fetched", n)
+	}
+}
+
+// sent is how many bytes Redis has sent so far.
+func sent(t *testing.T, r room) int {
+	t.Helper()
+	_, after, _ := strings.Cut(r.server.Do("INFO", "stats").(string), "total_net_output_bytes:")
+	digits, _, _ := strings.Cut(after, "\r")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 func TestARingOpensInItsOwnNamespaceAlone(t *testing.T) {
