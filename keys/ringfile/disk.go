@@ -1,6 +1,7 @@
 package ringfile
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -76,10 +77,27 @@ func writeFile(path string, data []byte) error {
 	if _, err := f.Write(data); err != nil {
 		return err
 	}
+	if err := compare(f, data); err != nil {
+		return err
+	}
 	if err := f.CloseAtomicallyReplace(); err != nil { // fsync, rename
 		return err
 	}
 	return syncFolder(folder) // renameio leaves this to us
+}
+
+// compare reads back what was written. A file system that says it wrote what
+// it did not must not cost us the ring that the file is to replace.
+func compare(f io.ReaderAt, data []byte) error {
+	got := make([]byte, len(data)+1)
+	n, err := f.ReadAt(got, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if !bytes.Equal(got[:n], data) {
+		return fmt.Errorf("%w: %d bytes became %d", io.ErrShortWrite, len(data), n)
+	}
+	return nil
 }
 
 func syncFolder(folder string) error {

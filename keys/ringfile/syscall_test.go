@@ -6,14 +6,12 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"math"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -158,7 +156,7 @@ func (s *sweeper) run(path string, p point) result {
 	c := exec.CommandContext(ctx, "strace", append(args, self)...)
 	c.Stdout, c.Stderr = &out, &complaint
 	c.Env = append(os.Environ(), orderEnv+"="+orderRotations, pathEnv+"="+path, masterEnv+"="+s.master.Reveal(),
-		limitEnv+"="+p.limit, 
+		limitEnv+"="+p.limit,
 		"GODEBUG=asyncpreemptoff=1,containermaxprocs=0,updatemaxprocs=0", "GOGC=off") // each life of a child like the other
 	err = c.Run()
 	switch {
@@ -304,14 +302,19 @@ func TestAFaultAtAnySystemCallOfARotationLeavesAReadableRingAndLosesNoGeneration
 		len(keys.Purposes()), places, len(chosen), len(all), kinds, s.pile)
 }
 
-// sample takes n points, evenly spread, of every kind of fault its share.
+// sample takes about n points: of each kind of fault its share, at least two,
+// evenly spread over the child's life.
 func sample(all []point, n int) []point {
-	byFault := slices.Clone(all)
-	slices.SortStableFunc(byFault, func(a, b point) int { return strings.Compare(a.fault, b.fault) })
+	kinds := map[string][]point{}
+	for _, p := range all {
+		kinds[p.fault] = append(kinds[p.fault], p)
+	}
 	var some []point
-	step := float64(len(byFault)) / float64(n)
-	for i := range n {
-		some = append(some, byFault[int(math.Floor((float64(i)+0.5)*step))])
+	for _, points := range kinds {
+		share := max(2, n*len(points)/len(all))
+		for i := range share {
+			some = append(some, points[(2*i+1)*len(points)/(2*share)])
+		}
 	}
 	return some
 }

@@ -12,8 +12,12 @@ import (
 )
 
 // pollEvery is how often Watch looks even if nothing was reported: network
-// file systems report nothing, and a swapped folder is another one.
-const pollEvery = 30 * time.Second
+// file systems report nothing, and a swapped folder is another one. Looks are
+// closer where a lease is short: it must not run out between two of them.
+const (
+	pollEvery     = 30 * time.Second
+	looksPerLease = 4
+)
 
 // Watch follows the file until ctx ends, and blocks as long: run it in a
 // goroutine of your own. It calls changed with the ring at its start and with
@@ -22,7 +26,7 @@ const pollEvery = 30 * time.Second
 // stays, and Watch goes on. Both are called from one goroutine. It returns
 // nil when ctx ends.
 func (f *File) Watch(ctx context.Context, changed func(*keys.Ring), failed func(error)) error {
-	tick := time.NewTicker(pollEvery)
+	tick := time.NewTicker(min(pollEvery, f.Ring().Plan().Lease/looksPerLease))
 	defer tick.Stop()
 	return f.watch(ctx, changed, failed, tick.C)
 }
