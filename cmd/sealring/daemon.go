@@ -56,7 +56,7 @@ func (d *daemon) config(s *settings) (authsvc.Config, error) {
 	if d.ring, err = s.openRing(); err != nil {
 		return cfg, err
 	}
-	cfg.Ring = d.ring.Ring()
+	cfg.Ring, cfg.RingChecked = d.ring.Ring(), d.ring.Checked
 	if err := s.checkRing(cfg.Ring, time.Now()); err != nil {
 		return cfg, err
 	}
