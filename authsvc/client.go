@@ -18,21 +18,21 @@ const (
 	scopeSessionKeys = "session-keys"
 )
 
-// serviceClient authenticates a service by Basic (RFC 7617) and demands a
-// scope of it.
-func (s *Service) serviceClient(r *http.Request, scope string) error {
+// clientWith authenticates a service by Basic (RFC 7617) and demands a scope
+// of it.
+func (s *Service) clientWith(r *http.Request, scope string) (Client, error) {
 	id, secret, ok := r.BasicAuth()
 	if !ok || len(r.Header["Authorization"]) > 1 {
-		return errBadClient
+		return Client{}, errBadClient
 	}
 	c, err := s.authenticate(r, id, secret)
 	if err != nil {
-		return err
+		return Client{}, err
 	}
 	if !slices.Contains(c.Scopes, scope) {
-		return errScope
+		return Client{}, errScope
 	}
-	return nil
+	return c, nil
 }
 
 func (s *Service) authenticate(r *http.Request, id, secret string) (Client, error) {

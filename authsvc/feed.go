@@ -29,7 +29,12 @@ func (s *Service) feed(w http.ResponseWriter, r *http.Request, params openapi.Fe
 	if err != nil {
 		return nil, err
 	}
-	if err := s.serviceClient(r, scopeFeed); err != nil {
+	id, holding, err := checkVerifier(r, &params)
+	if err != nil {
+		return nil, err
+	}
+	client, err := s.clientWith(r, scopeFeed)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.hub.leased(s.now()); err != nil {
@@ -39,13 +44,16 @@ func (s *Service) feed(w http.ResponseWriter, r *http.Request, params openapi.Fe
 		return nil, err
 	}
 	defer s.hub.desk.leave()
+	who, leave := s.attend(r, client, id, holding)
+	defer leave()
 	switch {
 	case params.Snapshot == 1:
 		return s.feedSnapshot(params.IfNoneMatch)
 	case params.Wait > 0:
+		who.told(*since, s.now())
 		return s.feedPoll(r.Context(), *since, time.Duration(params.Wait)*time.Second)
 	}
-	return nil, s.feedStream(w, r, since)
+	return nil, s.feedStream(w, r, since, who)
 }
 
 // checkFeed is what the document says of the parameters; since is nil where

@@ -16,16 +16,17 @@ import (
 // Service is the auth service: it signs, it remembers what not to trust, and
 // it tells every verifier. It is made by New and safe for concurrent use.
 type Service struct {
-	cfg     Config
-	log     *slog.Logger
-	hub     *hub
-	guard   *middleware.Guard
-	origins *http.CrossOriginProtection
-	now     func() time.Time
-	ran     atomic.Bool
-	newest  atomic.Int64 // latest auth_time given out, Unix seconds
-	public  http.Handler
-	admin   http.Handler
+	cfg       Config
+	log       *slog.Logger
+	hub       *hub
+	guard     *middleware.Guard
+	verifiers *verifiers
+	origins   *http.CrossOriginProtection
+	now       func() time.Time
+	ran       atomic.Bool
+	newest    atomic.Int64 // latest auth_time given out, Unix seconds
+	public    http.Handler
+	admin     http.Handler
 }
 
 // New makes a Service from a complete Config; the error is ErrConfig. It
@@ -37,6 +38,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{cfg: cfg, log: cfg.Logger, now: time.Now, hub: newHub(cfg, time.Now)}
+	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
 	if s.origins, err = ownOrigin(cfg.Issuer); err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package authsvc
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/sealring-dev/sealring/openapi"
 )
@@ -15,7 +16,7 @@ func (a *publicAPI) SessionKeys(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) sessionKeys(r *http.Request) (*reply, error) {
-	if err := s.serviceClient(r, scopeSessionKeys); err != nil {
+	if _, err := s.clientWith(r, scopeSessionKeys); err != nil {
 		return nil, err
 	}
 	now := s.now()
@@ -24,7 +25,9 @@ func (s *Service) sessionKeys(r *http.Request) (*reply, error) {
 	}
 	p := newReply(http.StatusOK)
 	p.header.Set("Content-Type", "application/jwk-set+json")
-	p.body = s.hub.ring.Load().SessionKeys(now).JWKS()
+	ring := s.hub.ring.Load()
+	p.header.Set(generationHeader, strconv.FormatUint(ring.Generation(), 10))
+	p.body = ring.SessionKeys(now).JWKS()
 	return p, nil
 }
 

@@ -20,6 +20,7 @@ const (
 // stream is one subscriber: a cursor into the hub's views, and no queue.
 type stream struct {
 	hub    *hub
+	who    *verifier // nil: it did not say
 	w      http.ResponseWriter
 	rc     *http.ResponseController
 	next   uint64 // number of the frame to send next
@@ -30,8 +31,8 @@ type stream struct {
 
 // feedStream serves server-sent events until the client goes, is too slow, has
 // been here for long, or the service stops. Errors come before the first byte.
-func (s *Service) feedStream(w http.ResponseWriter, r *http.Request, since *revocation.Position) error {
-	st := &stream{hub: s.hub, w: w, rc: http.NewResponseController(w)}
+func (s *Service) feedStream(w http.ResponseWriter, r *http.Request, since *revocation.Position, who *verifier) error {
+	st := &stream{hub: s.hub, w: w, rc: http.NewResponseController(w), who: who}
 	first, err := st.begin(r.Context(), since)
 	if err != nil {
 		return err
@@ -164,5 +165,9 @@ func (st *stream) send(events []byte) error {
 	if _, err := st.w.Write(events); err != nil {
 		return err
 	}
-	return st.rc.Flush()
+	if err := st.rc.Flush(); err != nil {
+		return err
+	}
+	st.who.told(st.pos, st.hub.now())
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,8 +31,10 @@ func (a *publicAPI) Jwks(w http.ResponseWriter, r *http.Request, params openapi.
 		s.fail(w, r, err)
 		return
 	}
-	set := s.hub.ring.Load().PublicSet(now)
-	document("application/jwk-set+json", set.JWKS(), s.cfg.JWKSMaxAge, params.IfNoneMatch).write(w)
+	ring := s.hub.ring.Load()
+	p := document("application/jwk-set+json", ring.PublicSet(now).JWKS(), s.cfg.JWKSMaxAge, params.IfNoneMatch)
+	p.header.Set(generationHeader, strconv.FormatUint(ring.Generation(), 10))
+	p.write(w)
 }
 
 // Metadata implements openapi.ServerInterface.
@@ -65,6 +68,7 @@ func (s *Service) metadata(held string) (*reply, error) {
 		IDTokenSigningAlgValuesSupported:  s.algs(),
 	}
 	m.SealringFeed.URI = iss + "/v1/feed"
+	m.SealringFeed.HeldURI = iss + "/v1/feed/held"
 	m.SealringFeed.SessionKeysURI = iss + "/v1/session-keys"
 	m.SealringFeed.AccessTTL = seconds(s.cfg.AccessTTL)
 	m.SealringFeed.MaxStale = seconds(s.cfg.maxStale())

@@ -335,6 +335,16 @@ type Grant struct {
 // GrantTokenType defines model for Grant.TokenType.
 type GrantTokenType string
 
+// Held defines model for Held.
+type Held struct {
+	// Generation of the key set and the session keys held
+	Generation int64 `json:"generation"`
+
+	// Position in the feed
+	Position string `json:"position"`
+	Verifier string `json:"verifier"`
+}
+
 // ID 128 random bits, base64url without padding
 //
 // Example: wHs1T1vZ7y3lBqk0F5mGQg
@@ -378,7 +388,8 @@ type Metadata struct {
 		EntryLife int64 `json:"entry_life"`
 
 		// Heartbeat seconds
-		Heartbeat int64 `json:"heartbeat"`
+		Heartbeat int64  `json:"heartbeat"`
+		HeldURI   string `json:"held_uri"`
 
 		// MaxStale seconds
 		MaxStale       int64  `json:"max_stale"`
@@ -600,6 +611,12 @@ type FeedParams struct {
 	// Since the last position held: the `id` of the last frame
 	Since Since `form:"since,omitempty" json:"since,omitempty"`
 
+	// Verifier an id that the follower chose at random when it started
+	Verifier string `form:"verifier,omitempty" json:"verifier,omitempty"`
+
+	// Holding the generation of the key set, and of the session keys, that it holds; needs `verifier`
+	Holding int64 `form:"holding,omitempty" json:"holding,omitempty"`
+
 	// Wait long poll, for at most so many seconds; needs `since`
 	Wait int32 `form:"wait,omitempty" json:"wait,omitempty"`
 
@@ -620,6 +637,9 @@ type RefreshParams struct {
 	// a lost answer is then safe at any age.
 	SealringRetry string `json:"Sealring-Retry,omitempty"`
 }
+
+// FeedHeldJSONRequestBody defines body for FeedHeld for application/json ContentType.
+type FeedHeldJSONRequestBody = Held
 
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
@@ -650,6 +670,9 @@ type ServerInterface interface {
 	// Feed The trust feed
 	// (GET /v1/feed)
 	Feed(w http.ResponseWriter, r *http.Request, params FeedParams)
+	// FeedHeld What a follower of the feed holds now
+	// (POST /v1/feed/held)
+	FeedHeld(w http.ResponseWriter, r *http.Request)
 	// Login Log in
 	// (POST /v1/login)
 	Login(w http.ResponseWriter, r *http.Request)
@@ -707,6 +730,12 @@ func (_ Unimplemented) OpenapiDocument(w http.ResponseWriter, r *http.Request, p
 // Feed The trust feed
 // (GET /v1/feed)
 func (_ Unimplemented) Feed(w http.ResponseWriter, r *http.Request, params FeedParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// FeedHeld What a follower of the feed holds now
+// (POST /v1/feed/held)
+func (_ Unimplemented) FeedHeld(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -953,6 +982,32 @@ func (siw *ServerInterfaceWrapper) Feed(w http.ResponseWriter, r *http.Request) 
 		return
 	}
 
+	// ------------- Optional query parameter "verifier" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "verifier", r.URL.Query(), &params.Verifier, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "verifier"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "verifier", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "holding" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "holding", r.URL.Query(), &params.Holding, runtime.BindQueryParameterOptions{Type: "integer", Format: "int64"})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "holding"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "holding", Err: err})
+		}
+		return
+	}
+
 	// ------------- Optional query parameter "wait" -------------
 
 	err = runtime.BindQueryParameterWithOptions("form", true, false, "wait", r.URL.Query(), &params.Wait, runtime.BindQueryParameterOptions{Type: "integer", Format: "int32"})
@@ -1021,6 +1076,20 @@ func (siw *ServerInterfaceWrapper) Feed(w http.ResponseWriter, r *http.Request) 
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Feed(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// FeedHeld operation middleware
+func (siw *ServerInterfaceWrapper) FeedHeld(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.FeedHeld(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1305,6 +1374,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/feed", wrapper.Feed)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/feed/held", wrapper.FeedHeld)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/session-keys", wrapper.SessionKeys)

@@ -343,6 +343,46 @@ type RevocationRequest struct {
 // RevocationType defines model for RevocationType.
 type RevocationType string
 
+// Verifier defines model for Verifier.
+type Verifier struct {
+	ClientID string `json:"client_id"`
+
+	// Connected it follows the feed of this replica now
+	Connected bool `json:"connected"`
+
+	// Generation of the keys it holds; 0: it has not said
+	Generation int64  `json:"generation"`
+	ID         string `json:"id"`
+
+	// LagMs how long ago it was last sent the newest there was
+	LagMs int64 `json:"lag_ms"`
+
+	// Live connected, or no longer than 30 s ago
+	Live bool `json:"live"`
+
+	// Position in the feed, the last one sent to it or reported by it
+	Position string `json:"position,omitempty"`
+
+	// Remote address of its connection
+	Remote string `json:"remote"`
+
+	// ReportedAt when it last said what it holds
+	ReportedAt time.Time `json:"reported_at,omitempty,omitzero"`
+
+	// Since when that began
+	Since time.Time `json:"since"`
+}
+
+// VerifierList defines model for VerifierList.
+type VerifierList struct {
+	// Generation of the key ring that this replica uses
+	Generation int64 `json:"generation"`
+
+	// Since when this replica began to listen to verifiers
+	Since     time.Time  `json:"since"`
+	Verifiers []Verifier `json:"verifiers"`
+}
+
 // BadRequest RFC 9457
 type BadRequest = Problem
 
@@ -381,6 +421,9 @@ type ServerInterface interface {
 	// CreateRevocation Stop trusting something
 	// (POST /admin/v1/revocations)
 	CreateRevocation(w http.ResponseWriter, r *http.Request)
+	// ListVerifiers Who follows the feed of this replica, which keys each holds, and how far behind each is
+	// (GET /admin/v1/verifiers)
+	ListVerifiers(w http.ResponseWriter, r *http.Request)
 	// Livez The process answers
 	// (GET /livez)
 	Livez(w http.ResponseWriter, r *http.Request)
@@ -408,6 +451,12 @@ func (_ Unimplemented) ListRevocations(w http.ResponseWriter, r *http.Request, p
 // CreateRevocation Stop trusting something
 // (POST /admin/v1/revocations)
 func (_ Unimplemented) CreateRevocation(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// ListVerifiers Who follows the feed of this replica, which keys each holds, and how far behind each is
+// (GET /admin/v1/verifiers)
+func (_ Unimplemented) ListVerifiers(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -484,6 +533,20 @@ func (siw *ServerInterfaceWrapper) CreateRevocation(w http.ResponseWriter, r *ht
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.CreateRevocation(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// ListVerifiers operation middleware
+func (siw *ServerInterfaceWrapper) ListVerifiers(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.ListVerifiers(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -648,6 +711,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/admin/v1/keys", wrapper.ListKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/admin/v1/verifiers", wrapper.ListVerifiers)
 	})
 
 	return r
