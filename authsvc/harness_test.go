@@ -204,7 +204,9 @@ func (w *world) do(method, target, contentType, body string, options ...option) 
 	if body != "" {
 		in = strings.NewReader(body)
 	}
-	r, err := http.NewRequestWithContext(w.t.Context(), method, target, in)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, method, target, in)
 	must(w.t, err)
 	if contentType != "" && body != "" {
 		r.Header.Set("Content-Type", contentType)
