@@ -15,11 +15,12 @@
 //
 // # Writing
 //
-// lock → read → check the generation → temporary file 0600 → fsync → rename →
-// fsync of the folder → high-water mark. Whoever is killed in between leaves
-// the old ring or the new one, never half of one. Beside RING lie RING.lock,
-// which is only ever locked, and RING.seen, which holds the highest generation
-// written.
+// lock → read → check the generation → temporary file 0600, read back → fsync
+// → rename → fsync of the folder → high-water mark. Whoever is killed in
+// between leaves the old ring or the new one, never half of one; so does a disk
+// that is full or fails. A temporary file that stayed behind goes with the next
+// write. Beside RING lie RING.lock, which is only ever locked, and RING.seen,
+// which holds the highest generation written.
 //
 // # Rollback
 //

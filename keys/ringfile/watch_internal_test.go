@@ -1,6 +1,7 @@
 package ringfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -116,15 +117,9 @@ func TestWatchTellsOfTheFirstRingAndOfEachChange(t *testing.T) {
 
 func TestWatchKeepsTheRingWhenTheFileIsSpoiltAndSaysSoOnce(t *testing.T) {
 	path, master, f := fixture(t)
-	first, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	first := content(t, path)
 	touch(t, f)
-	second, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	second := content(t, path)
 	w := watch(t, f)
 	w.ring(t, 2)
 	for _, c := range []struct {
@@ -160,6 +155,42 @@ func TestWatchKeepsTheRingWhenTheFileIsSpoiltAndSaysSoOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.fault(t, os.ErrNotExist) // gone in between, so it is told again
+}
+
+func TestARunningServiceKeepsItsKeysThroughEveryFlipAndTruncation(t *testing.T) {
+	path, _, f := fixture(t)
+	ring, good := f.Ring(), content(t, path)
+	spoil := func(what string, i int, data []byte) {
+		t.Helper()
+		if err := os.WriteFile(path, data, perm); err != nil {
+			t.Fatal(err)
+		}
+		if err := f.load(); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrMasterKey) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s %d: %v", what, i, err)
+		}
+		if f.Ring() != ring {
+			t.Fatalf("%s %d: the ring is another one", what, i)
+		}
+	}
+	for i := range good {
+		bad := bytes.Clone(good)
+		bad[i] ^= 1 << (i % 8)
+		spoil("a flip in byte", i, bad)
+		spoil("cut off at byte", i, good[:i])
+	}
+	if err := os.WriteFile(path, good, perm); err != nil {
+		t.Fatal(err)
+	}
+	touch(t, f)
+}
+
+func content(t *testing.T, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
 }
 
 // replace is what a careful stranger does to a file.
