@@ -1,0 +1,213 @@
+package authsvc_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/authsvc/boltstore"
+	"github.com/sealring-dev/sealring/authsvc/users"
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/keys/ringfile"
+	"github.com/sealring-dev/sealring/middleware"
+)
+
+// fleetIssuer is the one URL of all replicas. Nothing resolves it: each client
+// dials the replica that it is bound to.
+const fleetIssuer = "http://auth.localhost"
+
+// fleet is two replicas of the service that share a ring file, a user file
+// and a client file, each with a store of its own, and three guards: two follow the
+// first replica, one the second. The ring's file is changed through rings, as
+// the command would.
+type fleet struct {
+	t        *testing.T
+	plan     keys.Plan
+	rings    *ringfile.File
+	replicas []*replica
+	guards   []*middleware.Guard
+}
+
+// replica is a running service and a client of it.
+type replica struct {
+	addr string
+	http *http.Client
+}
+
+// shortPlan has a lead and a tail of a few seconds, about as short as a
+// heartbeat of two seconds and whole seconds in tokens let them be.
+func shortPlan() keys.Plan {
+	return keys.Plan{
+		Lease:      time.Second,
+		JWKSMaxAge: 2 * time.Second, // on the feed: a heartbeat
+		Skew:       100 * time.Millisecond,
+		Leeway:     100 * time.Millisecond,
+		Life: map[keys.Purpose]time.Duration{
+			keys.AccessToken: 2 * time.Second, keys.Feed: 2 * time.Second,
+			keys.SessionCookie: 6 * time.Second, keys.RefreshToken: 6 * time.Second,
+		},
+	}
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	t.Parallel()
+	f := &fleet{t: t, plan: shortPlan()}
+	folder, master := t.TempDir(), ringfile.NewMasterKey()
+	ring, err := keys.NewRing(f.plan, keys.ES256, time.Now())
+	must(t, err)
+	path := filepath.Join(folder, "ring.jwe")
+	must(t, ringfile.Create(path, master, ring))
+	f.rings, err = ringfile.Open(path, master)
+	must(t, err)
+	w := &world{t: t}
+	w.makeUsers()
+	clients, err := users.OpenClients(filepath.Join(folder, "clients.json"))
+	must(t, err)
+	secret, err := clients.Add(t.Context(), authsvc.Client{ID: "orders", Scopes: []string{"feed", "session-keys"}})
+	must(t, err)
+	for range 2 {
+		file, err := ringfile.Open(path, master)
+		must(t, err)
+		f.start(file, w.users, clients)
+	}
+	for _, follows := range []int{0, 0, 1} {
+		f.guard(f.replicas[follows].addr, secret.Reveal())
+	}
+	w.eventually("the guards are ready", func() bool {
+		return f.guards[0].Ready() && f.guards[1].Ready() && f.guards[2].Ready()
+	})
+	return f
+}
+
+// start runs a replica as the daemon does.
+func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc.Clients) {
+	t := f.t
+	t.Helper()
+	store, err := boltstore.Open(filepath.Join(t.TempDir(), "store.db"), boltstore.Options{})
+	must(t, err)
+	svc, err := authsvc.New(authsvc.Config{
+		Issuer: fleetIssuer, Audiences: []string{"orders"},
+		AccessTTL: f.plan.Life[keys.AccessToken], IdleTTL: f.plan.Life[keys.RefreshToken], RefreshGrace: 200 * time.Millisecond,
+		ClockSkew: f.plan.Skew, JWKSMaxAge: f.plan.JWKSMaxAge,
+		Ring: file.Ring(), RingChecked: file.Checked, Log: store, Sessions: store, Users: people, Clients: clients,
+		AdminToken: adminToken,
+	})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() { _ = svc.Run(ctx) })
+	running.Go(func() {
+		if err := file.Watch(ctx, svc.SetRing, func(err error) { t.Errorf("watching the ring: %v", err) }); err != nil {
+			t.Errorf("watching the ring: %v", err)
+		}
+	})
+	l := listen(t)
+	server := serve(l, svc.Public())
+	r := &replica{addr: l.Addr().String()}
+	r.http = f.dialling(r.addr)
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		_ = server.Close()
+		must(t, store.Close())
+	})
+	f.replicas = append(f.replicas, r)
+}
+
+// dialling is a client that takes every host for this address.
+func (f *fleet) dialling(addr string) *http.Client {
+	transport := &http.Transport{MaxIdleConnsPerHost: 16, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, network, addr)
+	}}
+	f.t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport}
+}
+
+func (f *fleet) guard(addr, secret string) {
+	f.t.Helper()
+	g, err := middleware.New(context.Background(), middleware.Config{
+		Issuer: fleetIssuer, Audience: "orders",
+		Client:    middleware.Client{ID: "orders", Secret: secret},
+		ClockSkew: f.plan.Leeway,
+		HTTP:      f.dialling(addr),
+		Logger:    slog.New(slog.DiscardHandler),
+	})
+	must(f.t, err)
+	f.t.Cleanup(g.Close)
+	f.guards = append(f.guards, g)
+}
+
+// holding is what a client of the fleet holds: tokens or, in their place,
+// cookies.
+type holding struct {
+	access, refresh string
+	cookies         []*http.Cookie
+	got             time.Time
+	fresh           time.Time // the access token lives at least until then
+}
+
+// show puts the credential for a guard into a request.
+func (h *holding) show() *http.Request {
+	if h.access != "" {
+		return with(withBearer(h.access))
+	}
+	for _, c := range h.cookies {
+		if c.Name == middleware.HostCookie {
+			return with(withCookies(c))
+		}
+	}
+	return with(withCookies())
+}
+
+// ask sends a login or a refresh to a replica.
+func (f *fleet) ask(r *replica, path, body string, cookies []*http.Cookie) (*holding, int, error) {
+	began := time.Now()
+	req, err := http.NewRequest("POST", fleetIssuer+path, strings.NewReader(body))
+	if err != nil {
+		return nil, 0, err
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	withCookies(cookies...)(req)
+	res, err := r.http.Do(req)
+	if err != nil {
+		return nil, 0, err
+	}
+	defer func() { _ = res.Body.Close() }()
+	data, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusOK {
+		return nil, res.StatusCode, err
+	}
+	var said struct {
+		Access  string `json:"access_token"`
+		Refresh string `json:"refresh_token"`
+	}
+	if err := json.Unmarshal(data, &said); err != nil {
+		return nil, 0, err
+	}
+	// iat is cut to its second.
+	fresh := began.Truncate(time.Second).Add(f.plan.Life[keys.AccessToken])
+	return &holding{access: said.Access, refresh: said.Refresh, cookies: res.Cookies(), got: time.Now(), fresh: fresh}, res.StatusCode, nil
+}
+
+func (f *fleet) login(r *replica, mode string) (*holding, int, error) {
+	return f.ask(r, "/v1/login", `{"username":"ann","password":"`+password+`","mode":"`+mode+`"}`, nil)
+}
+
+func (f *fleet) renew(r *replica, h *holding) (*holding, int, error) {
+	if h.refresh != "" {
+		return f.ask(r, "/v1/refresh", `{"refresh_token":"`+h.refresh+`"}`, nil)
+	}
+	return f.ask(r, "/v1/refresh", "", h.cookies)
+}
