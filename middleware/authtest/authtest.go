@@ -40,17 +40,18 @@ type Issuer struct {
 	t      testing.TB
 	server *httptest.Server
 
-	mu       sync.Mutex
-	rings    []*keys.Ring // the last one signs tokens, the first one the feed
-	gen      uint64
-	entries  []revocation.Entry
-	frames   []frame // since the start
-	pos      revocation.Position
-	conns    map[*subscriber]struct{}
-	down     bool
-	cut      bool
-	requests map[string]int
-	accepted int
+	mu        sync.Mutex
+	rings     []*keys.Ring // the last one signs tokens, the first one the feed
+	gen       uint64
+	entries   []revocation.Entry
+	frames    []frame // since the start
+	pos       revocation.Position
+	conns     map[*subscriber]struct{}
+	down      bool
+	cut       bool
+	verifiers map[string]uint64 // by id: the generation of the keys that each holds
+	requests  map[string]int
+	accepted  int
 }
 
 // New starts an issuer on a loopback port and closes it when the test ends.
@@ -66,6 +67,7 @@ func New(t testing.TB) *Issuer {
 		gen:          1,
 		pos:          revocation.Position{Epoch: uint64(now.UnixNano()), Cursor: revocation.Cursor{Ms: uint64(now.UnixMilli())}},
 		conns:        map[*subscriber]struct{}{},
+		verifiers:    map[string]uint64{},
 		requests:     map[string]int{},
 	}
 	i.rings = []*keys.Ring{i.ring(now)}

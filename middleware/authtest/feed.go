@@ -48,12 +48,14 @@ func (i *Issuer) tell(event string) {
 
 // feed serves GET /v1/feed.
 func (i *Issuer) feed(w http.ResponseWriter, r *http.Request) {
-	s := i.subscribe(r.URL.Query().Get("since"))
+	query := r.URL.Query()
+	s := i.subscribe(query.Get("since"))
 	if s == nil {
 		http.Error(w, "the feed is cut", http.StatusServiceUnavailable)
 		return
 	}
 	defer i.unsubscribe(s)
+	i.introduce(query.Get("verifier"), query.Get("holding"))
 	w.Header().Set("Content-Type", "text/event-stream")
 	w.Header().Set("Cache-Control", "no-store")
 	beat := time.NewTicker(heartbeat)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"strconv"
 )
 
 // The paths that Requests can be asked about.
@@ -13,6 +14,7 @@ const (
 	KeySetPath      = "/.well-known/jwks.json"
 	SessionKeysPath = "/v1/session-keys"
 	FeedPath        = "/v1/feed"
+	HeldPath        = "/v1/feed/held"
 )
 
 // handler serves what a guard asks for.
@@ -22,6 +24,7 @@ func (i *Issuer) handler() http.Handler {
 	mux.HandleFunc("GET "+KeySetPath, i.keySet)
 	mux.HandleFunc("GET "+SessionKeysPath, i.authenticated(i.cookieKeys))
 	mux.HandleFunc("GET "+FeedPath, i.authenticated(i.feed))
+	mux.HandleFunc("POST "+HeldPath, i.authenticated(i.held))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		i.requests[r.URL.Path]++
@@ -40,6 +43,7 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 		"jwks_uri": i.URL + KeySetPath,
 		"sealring_feed": map[string]any{
 			"uri":              i.URL + FeedPath,
+			"held_uri":         i.URL + HeldPath,
 			"session_keys_uri": i.URL + SessionKeysPath,
 			"access_ttl":       int(i.TokenLife.Seconds()),
 			"max_stale":        int(i.TokenLife.Seconds()),
@@ -51,6 +55,7 @@ func (i *Issuer) metadata(w http.ResponseWriter, _ *http.Request) {
 func (i *Issuer) keySet(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
 	set := i.publicSet()
+	w.Header().Set(generationHeader, strconv.FormatUint(i.gen, 10))
 	i.mu.Unlock()
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", "public, max-age=300")
@@ -60,6 +65,7 @@ func (i *Issuer) keySet(w http.ResponseWriter, _ *http.Request) {
 func (i *Issuer) cookieKeys(w http.ResponseWriter, _ *http.Request) {
 	i.mu.Lock()
 	set := i.sessionKeys()
+	w.Header().Set(generationHeader, strconv.FormatUint(i.gen, 10))
 	i.mu.Unlock()
 	w.Header().Set("Content-Type", "application/jwk-set+json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 func TestAStormOfUnknownKeysLeadsToOneFetchInTenSeconds(t *testing.T) {
@@ -74,17 +75,116 @@ func TestANewKeyIsFoundWithinTheCoolDown(t *testing.T) {
 	})
 }
 
-func TestALiveFeedMakesRefreshIdle(t *testing.T) {
+func TestAStormUnderALiveFeedLeadsToOneFetchInTenSeconds(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		f := s.follow("orders")
 		c := s.live()
-		for range 30 {
+		for range 60 {
 			time.Sleep(time.Second)
-			f.Refresh()
+			for range 100 {
+				f.Refresh()
+			}
 			c.beat(1)
 		}
-		if n := s.count("/jwks"); n != 1 {
-			t.Errorf("%d fetches although the feed keeps the set", n)
+		if n := s.count("/jwks"); n > 7 {
+			t.Errorf("%d fetches in a minute", n)
+		}
+		if n := s.count("/session-keys"); n > 7 {
+			t.Errorf("%d fetches of the session keys in a minute", n)
+		}
+	})
+}
+
+// The replica behind the feed lags; another one signs with a key that took
+// over from a burnt one.
+func TestANewKeyThatALiveFeedDoesNotNameIsFoundWithinTheCoolDown(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.header.Set(generationHeader, "1")
+		f := s.follow("orders")
+		c := s.live()
+		old := s.ring
+		for range 30 {
+			time.Sleep(2 * time.Second)
+			c.beat(1)
+		}
+		ring := rotated(t, old)
+		s.setRing(ring)
+		s.header.Set(generationHeader, "2")
+		f.Refresh()
+		for range 5 {
+			time.Sleep(2 * time.Second)
+			c.beat(1)
+		}
+		if !holds(f, newest(ring, keys.AccessToken)) {
+			t.Fatal("the new key is not there")
+		}
+		s.setRing(old)
+		c.keys(1) // the lagging replica says once more what it knows
+		if !holds(f, newest(ring, keys.AccessToken)) {
+			t.Error("the lagging replica took the new key away")
+		}
+		ring, err := ring.Revoke(current(t, old, keys.AccessToken).ID, "", time.Now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.setRing(ring)
+		c.keys(3)
+		if !holds(f, newest(ring, keys.AccessToken)) || holds(f, current(t, old, keys.AccessToken)) {
+			t.Error("the feed that has caught up does not count")
+		}
+	})
+}
+
+// A cache on the way, or a replica that lags, still has the old set.
+func TestAnOlderSetIsNotTakenOverTheLiveFeeds(t *testing.T) {
+	for name, header := range map[string]string{"older": "1", "the same": "2", "of no generation": ""} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				s.header.Set(generationHeader, "1")
+				f := s.follow("orders")
+				c := s.next()
+				old, ring := s.ring, rotated(t, s.ring)
+				s.setRing(ring)
+				s.header.Set(generationHeader, "2")
+				c.keys(2)
+				c.frame(revocation.Frame{Kind: revocation.Snapshot, Pos: at(1)})
+				s.setRing(old)
+				s.header.Set(generationHeader, header)
+				f.Refresh()
+				for range 20 {
+					time.Sleep(time.Second)
+					c.beat(1)
+				}
+				if n := s.count("/jwks"); n != 2 {
+					t.Errorf("%d fetches", n)
+				}
+				if !holds(f, newest(ring, keys.AccessToken)) || !holds(f, newest(ring, keys.SessionCookie)) {
+					t.Error("the older set was taken over")
+				}
+			})
+		})
+	}
+}
+
+func TestARemovedKeyIsGoneAtTheSetsAgeAlsoWhileTheFeedIsAway(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.header.Set("Cache-Control", "max-age=20")
+		f := s.follow("orders")
+		s.live()
+		s.answer("/feed", 503)
+		s.header.Set("Retry-After", "60")
+		s.feeds = make(chan *stubFeed, 1000)
+		time.Sleep(6 * time.Second) // the feed that was live has gone silent: the set was good up to here
+		synctest.Wait()
+		old := s.ring
+		s.setRing(s.newRing())
+		feeds := s.count("/feed")
+		time.Sleep(20*time.Second + time.Millisecond)
+		if holds(f, current(t, old, keys.AccessToken)) {
+			t.Error("the removed key is still there")
+		}
+		if n := s.count("/feed") - feeds; n > 1 {
+			t.Errorf("the feed, which had asked for a minute, was asked %d times", n)
 		}
 	})
 }

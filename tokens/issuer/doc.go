@@ -27,7 +27,14 @@
 //
 // A key that has left the set has left the follower with the same event. A
 // token with an unknown key can make it look for a newer set (Refresh), once in
-// ten seconds at most, and not at all while a live feed keeps the set.
+// ten seconds at most, whatever is thrown at it. While a feed is live, what is
+// found only counts if it is newer than what the feed said.
+//
+// # What it reports
+//
+// A follower has a random id. It says with each connection to the feed which
+// generation of the keys it holds, and reports a later one once it holds all
+// of it (POST held_uri), so that a rotation can wait for its verifiers.
 //
 // # Whom it believes
 //

@@ -68,7 +68,9 @@ func (f *Follower) fetchMetadata(ctx context.Context) error {
 
 // fetchKeySet takes the key set from the issuer. It comes from the origin
 // itself and is newer than any generation heard of before, even of a ring that
-// was made anew.
+// was made anew. Not so while a live feed keeps the set: what a cache on the
+// way or a replica that lags gives then only counts if it says that it is
+// newer.
 func (f *Follower) fetchKeySet(ctx context.Context) error {
 	asked := time.Now()
 	doc, header, err := f.fetch(ctx, f.state.Load().meta.jwksURI, "application/jwk-set+json, application/json", false, maxKeySet)
@@ -80,9 +82,18 @@ func (f *Follower) fetchKeySet(ctx context.Context) error {
 		return fmt.Errorf("reading the key set: %w", err)
 	}
 	f.update(func(s *state) {
-		f.noteKeys(s.set, set, 0)
-		s.set, s.setAt, s.setMaxAge, s.generation, s.due = set, asked, maxAge(header), 0, false
+		generation := generationOf(header)
+		if s.kept && generation <= s.generation {
+			return
+		}
+		f.noteKeys(s.set, set, generation)
+		s.set, s.setAt, s.setMaxAge, s.setGen, s.due = set, asked, maxAge(header), generation, false
+		s.generation = 0
+		if s.kept {
+			s.generation = generation
+		}
 	})
+	f.tell()
 	return nil
 }
 
@@ -91,7 +102,7 @@ func (f *Follower) fetchSessionKeys(ctx context.Context) error {
 	if uri == "" {
 		return errNoSessionKeys
 	}
-	doc, _, err := f.fetch(ctx, uri, "application/jwk-set+json, application/json", true, maxKeySet)
+	doc, header, err := f.fetch(ctx, uri, "application/jwk-set+json, application/json", true, maxKeySet)
 	if err != nil {
 		return err
 	}
@@ -99,18 +110,26 @@ func (f *Follower) fetchSessionKeys(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("reading the session keys: %w", err)
 	}
-	f.update(func(s *state) { s.sessions, s.noSessions = set, false })
+	f.update(func(s *state) {
+		generation := generationOf(header)
+		named := s.kept && slices.Equal(kids(set), s.named)
+		switch {
+		case named:
+			generation = max(generation, s.generation)
+		case s.kept && s.sessions != nil && generation <= s.generation:
+			return // from a replica that lags behind the feed's
+		}
+		s.sessions, s.noSessions, s.sessionsGen = set, false, generation
+	})
+	f.tell()
 	return nil
 }
 
-// differs reports whether the session keys held are others than the feed
-// names: one has come, or one is gone and must not be kept.
-func (s *state) differs(named []string) bool {
-	if s.sessions == nil {
-		return false
-	}
-	named = slices.Sorted(slices.Values(named))
-	return !slices.Equal(kids(s.sessions), named)
+// differs reports whether the session keys held are others than a live feed
+// names: one has come, or one is gone and must not be kept. They may be newer
+// than what the feed knows.
+func (s *state) differs() bool {
+	return s.kept && s.sessions != nil && s.sessionsGen <= s.generation && !slices.Equal(kids(s.sessions), s.named)
 }
 
 // noteKeys logs a change of the key set.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"mime"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
@@ -38,11 +39,13 @@ func (f *Follower) feed(ctx context.Context) error {
 	watchdog := time.AfterFunc(requestTimeout, func() { cancel(errSilent) })
 	defer watchdog.Stop()
 
-	resp, err := f.get(ctx, feedURL(s), "text/event-stream", true)
+	holding := s.holding()
+	resp, err := f.get(ctx, f.feedURL(s, holding), "text/event-stream", true)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
+	f.update(func(s *state) { s.reported = holding })
 	if kind, _, err := mime.ParseMediaType(resp.Header.Get("Content-Type")); err != nil || kind != "text/event-stream" {
 		return errNotSSE
 	}
@@ -64,16 +67,16 @@ func (f *Follower) feed(ctx context.Context) error {
 
 // feedURL asks for what comes after the position that is sure, or for
 // everything.
-func feedURL(s *state) string {
-	if s.position == (revocation.Position{}) {
-		return s.meta.feedURI
-	}
+func (f *Follower) feedURL(s *state, holding uint64) string {
 	u, err := url.Parse(s.meta.feedURI)
 	if err != nil {
 		return s.meta.feedURI
 	}
 	q := u.Query()
-	q.Set("since", s.position.String())
+	if s.position != (revocation.Position{}) {
+		q.Set("since", s.position.String())
+	}
+	f.introduced(q, holding)
 	u.RawQuery = q.Encode()
 	return u.String()
 }
@@ -189,10 +192,15 @@ func (f *Follower) applyKeys(raw string) error {
 	}
 	f.update(func(s *state) {
 		f.noteKeys(s.set, set, doc.Generation)
-		s.set, s.setAt, s.generation, s.kept = set, now, doc.Generation, true
+		s.set, s.setAt, s.generation, s.setGen, s.kept = set, now, doc.Generation, doc.Generation, true
+		s.named = slices.Sorted(slices.Values(doc.SessionKids))
+		if s.sessions != nil && !s.differs() {
+			s.sessionsGen = doc.Generation
+		}
 	})
-	if f.state.Load().differs(doc.SessionKids) {
+	if f.state.Load().differs() {
 		signal(f.wanted)
 	}
+	f.tell()
 	return nil
 }

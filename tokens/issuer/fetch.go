@@ -56,23 +56,31 @@ func (f *Follower) fetch(ctx context.Context, uri, accept string, authenticated 
 	return body, resp.Header, nil
 }
 
-// get sends a request and returns its answer when that is a 200. Any other
-// answer is read to its end and is a *statusError.
+// get asks for a document or for the feed.
 func (f *Follower) get(ctx context.Context, uri, accept string, authenticated bool) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, uri, nil)
+	return f.send(ctx, http.MethodGet, uri, accept, authenticated, nil)
+}
+
+// send sends a request, whose body is JSON, and returns its answer when that
+// is a 200 or 204. Any other answer is read to its end and is a *statusError.
+func (f *Follower) send(ctx context.Context, method, uri, accept string, authenticated bool, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, uri, body)
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", path(uri), err)
 	}
 	req.Header.Set("Accept", accept)
 	req.Header.Set("Accept-Encoding", "identity") // what is small need not be inflated, and nothing can be
-	if authenticated {                            // RFC 6749 §2.3.1 has both form-encoded
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if authenticated { // RFC 6749 §2.3.1 has both form-encoded
 		req.SetBasicAuth(url.QueryEscape(f.cfg.Client.ID), url.QueryEscape(f.cfg.Client.Secret.Reveal()))
 	}
 	resp, err := f.http.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("asking for %s: %w", path(uri), cause(ctx, err))
 	}
-	if resp.StatusCode == http.StatusOK {
+	if resp.StatusCode == http.StatusOK || resp.StatusCode == http.StatusNoContent {
 		return resp, nil
 	}
 	defer resp.Body.Close()

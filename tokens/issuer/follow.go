@@ -27,10 +27,25 @@ func (f *Follower) follow(ctx context.Context) {
 			err = f.outlive(ctx)
 		}
 		if ctx.Err() == nil {
-			sleep(ctx, f.ended(err, &retry))
+			f.pause(ctx, f.ended(err, &retry))
 		}
 	}
 	f.update((*state).disconnect)
+}
+
+// pause waits, but not over the age of the key set: a feed that is away must
+// not keep a key alive that the issuer has taken out of its set.
+func (f *Follower) pause(ctx context.Context, d time.Duration) {
+	end := time.Now().Add(d)
+	s := f.state.Load()
+	due := s.setAt.Add(s.setMaxAge)
+	if s.set != nil && time.Now().Before(due) && due.Before(end) {
+		sleep(ctx, time.Until(due))
+		if err := f.documents(ctx); err != nil {
+			f.log.Debug("fetching the key set at its age", "fault", err.Error())
+		}
+	}
+	sleep(ctx, time.Until(end))
 }
 
 // outlive waits until the key set has reached its age: all there is to do

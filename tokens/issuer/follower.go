@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
@@ -27,6 +28,8 @@ type Follower struct {
 	writes sync.Mutex    // one writer of state at a time; readers take no lock
 	asked  chan struct{} // Refresh was called; room for one
 	wanted chan struct{} // the feed names a session key that is not held; room for one
+	news   chan struct{} // more is held than was reported; room for one
+	id     tokens.ID     // by which the issuer tells its followers apart
 
 	subscribers subscribers
 	stop        context.CancelFunc
@@ -37,20 +40,24 @@ type Follower struct {
 // state is all that is known at one moment. It is never changed, only
 // replaced.
 type state struct {
-	meta       *metadata
-	set        *keys.Set // access token and feed keys; nil: never fetched
-	setAt      time.Time // when the set was last confirmed, by a fetch or by the feed
-	setMaxAge  time.Duration
-	due        bool   // the set lacks a key that the feed is signed with
-	generation uint64 // of the set, as the feed said; 0 after a fetch
-	sessions   *keys.Set
-	noSessions bool                // the issuer refuses us the session keys
-	position   revocation.Position // up to where the list is complete; zero: a snapshot is needed
-	listed     bool                // a snapshot has ever been applied
-	asOf       time.Time
-	live       bool  // the feed is connected and has delivered
-	kept       bool  // the feed that is connected has said what the key set is
-	fault      error // why not live
+	meta        *metadata
+	set         *keys.Set // access token and feed keys; nil: never fetched
+	setAt       time.Time // when the set was last confirmed, by a fetch or by the feed
+	setMaxAge   time.Duration
+	due         bool   // the set lacks a key that the feed is signed with
+	generation  uint64 // below which no set is taken from the feed; 0 after a fetch
+	setGen      uint64 // of the set; 0: its source did not say
+	sessions    *keys.Set
+	named       []string            // kids of the session keys, as the feed said last
+	sessionsGen uint64              // of the session keys; 0: their source did not say
+	reported    uint64              // what the issuer was told that we hold
+	noSessions  bool                // the issuer refuses us the session keys
+	position    revocation.Position // up to where the list is complete; zero: a snapshot is needed
+	listed      bool                // a snapshot has ever been applied
+	asOf        time.Time
+	live        bool  // the feed is connected and has delivered
+	kept        bool  // the feed that is connected has said what the key set is
+	fault       error // why not live
 }
 
 // Follow starts following an issuer, until ctx ends or Close. It returns at
@@ -73,6 +80,8 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 		list:   revocation.NewList(),
 		asked:  make(chan struct{}, 1),
 		wanted: make(chan struct{}, 1),
+		news:   make(chan struct{}, 1),
+		id:     tokens.NewID(),
 	}
 	f.http, f.letGo = cfg.httpClient()
 	f.state.Store(&state{})
@@ -80,6 +89,7 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	f.done.Go(func() { f.follow(ctx) })
 	f.done.Go(func() { f.refreshOnDemand(ctx) })
 	f.done.Go(func() { f.fetchSessionsOnDemand(ctx) })
+	f.done.Go(func() { f.reportOnDemand(ctx) })
 	return f, nil
 }
 
@@ -128,7 +138,8 @@ type Status struct {
 	Live       bool                // the feed is connected and delivers
 	Position   revocation.Position // in the issuer's log
 	AsOf       time.Time           // see Follower.AsOf
-	Generation uint64              // of the key ring, as the feed said; 0: unknown
+	Verifier   tokens.ID           // as which the issuer knows this follower
+	Generation uint64              // of the key ring: all keys of it are held; 0: unknown
 	KeysAt     time.Time           // when the key set was last confirmed
 	Fault      string              // why not live; empty: no fault
 }
@@ -136,7 +147,7 @@ type Status struct {
 // Status returns the present state.
 func (f *Follower) Status() Status {
 	s := f.state.Load()
-	st := Status{Live: s.live, Position: s.position, AsOf: s.asOf, Generation: s.generation, KeysAt: s.setAt}
+	st := Status{Live: s.live, Position: s.position, AsOf: s.asOf, Verifier: f.id, Generation: s.holding(), KeysAt: s.setAt}
 	if s.fault != nil {
 		st.Fault = s.fault.Error()
 	}

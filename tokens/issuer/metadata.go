@@ -22,6 +22,7 @@ const (
 type metadata struct {
 	jwksURI        string
 	feedURI        string // empty: the issuer has no feed
+	heldURI        string // empty: it does not want to know what we hold
 	sessionKeysURI string
 	heartbeat      time.Duration
 }
@@ -34,6 +35,7 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 		JWKSURI string `json:"jwks_uri"`
 		Feed    struct {
 			URI            string  `json:"uri"`
+			HeldURI        string  `json:"held_uri"`
 			SessionKeysURI string  `json:"session_keys_uri"`
 			Heartbeat      float64 `json:"heartbeat"` // seconds
 		} `json:"sealring_feed"`
@@ -47,7 +49,7 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 	if m.JWKSURI == "" {
 		return nil, fmt.Errorf("%w: no jwks_uri", errMetadata)
 	}
-	for _, uri := range []string{m.JWKSURI, m.Feed.URI, m.Feed.SessionKeysURI} {
+	for _, uri := range []string{m.JWKSURI, m.Feed.URI, m.Feed.HeldURI, m.Feed.SessionKeysURI} {
 		if uri != "" && !sameOrigin(base, uri) {
 			return nil, fmt.Errorf("%w: %q is of another origin", errMetadata, clip(uri))
 		}
@@ -55,6 +57,7 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 	return &metadata{
 		jwksURI:        m.JWKSURI,
 		feedURI:        m.Feed.URI,
+		heldURI:        m.Feed.HeldURI,
 		sessionKeysURI: m.Feed.SessionKeysURI,
 		heartbeat:      heartbeat(m.Feed.Heartbeat),
 	}, nil

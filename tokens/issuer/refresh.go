@@ -2,6 +2,7 @@ package issuer
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -9,35 +10,42 @@ import (
 // unknown keys lead to, whatever is thrown at a verifier.
 const refreshEvery = 10 * time.Second
 
-// Refresh says that a token named a key that is not known. While a live feed
-// keeps the key set it does nothing: what the feed has not named does not
-// exist. Otherwise the set is fetched again, once for all who ask, at the
-// earliest refreshEvery after the last time. It never blocks.
+// Refresh says that a token named a key that is not known. The set is fetched
+// again, once for all who ask, at the earliest refreshEvery after the last
+// time that it was fetched or that the feed said what it is. Also while a feed
+// is live: the replica behind it may lag behind the one that signed. It never
+// blocks.
 func (f *Follower) Refresh() {
 	if f.state.Load().set != nil { // before that the start is at it
 		signal(f.asked)
 	}
 }
 
+// errOtherKeys are session keys other than those that the feed names: from a
+// replica that lags behind the feed's, or is ahead of it.
+var errOtherKeys = errors.New("not the session keys that the feed names")
+
 // refreshOnDemand fetches keys when Refresh asked for it.
 func (f *Follower) refreshOnDemand(ctx context.Context) {
+	var tried time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-f.asked:
 		}
-		sleep(ctx, time.Until(f.state.Load().setAt.Add(refreshEvery)))
-		if ctx.Err() != nil || f.state.Load().kept {
-			continue
+		setAt := f.state.Load().setAt
+		sleep(ctx, max(time.Until(setAt.Add(refreshEvery)), time.Until(tried.Add(refreshEvery))))
+		if ctx.Err() != nil || f.state.Load().setAt != setAt {
+			continue // a newer set has come meanwhile
 		}
 		select { // who has asked up to here is served by the fetch that comes
 		case <-f.asked:
 		default:
 		}
+		tried = time.Now() // a failure counts as much as a fetch
 		if err := f.fetchKeySet(ctx); err != nil {
 			f.log.Debug("fetching the key set for an unknown key", "fault", err.Error())
-			sleep(ctx, refreshEvery) // a failure counts as much as a fetch
 			continue
 		}
 		if f.hasClient() {
@@ -58,6 +66,9 @@ func (f *Follower) fetchSessionsOnDemand(ctx context.Context) {
 		var retry backoff
 		for ctx.Err() == nil {
 			err := f.fetchSessionKeys(ctx)
+			if err == nil && f.state.Load().differs() {
+				err = errOtherKeys
+			}
 			if err == nil || forbidden(err) {
 				break
 			}

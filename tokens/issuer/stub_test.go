@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -34,6 +35,8 @@ type stub struct {
 	status   map[string]int
 	header   http.Header // of every answer
 	hits     map[string][]time.Time
+	queries  []url.Values // of the connections to the feed
+	reports  []string     // bodies of the reports of what is held
 }
 
 // stubFeed is one connection to the feed.
@@ -93,12 +96,17 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch r.URL.Path {
 	case "/.well-known/oauth-authorization-server":
 		resp.Body = text(`{"issuer":"` + stubURL + `","jwks_uri":"` + stubURL + `/jwks","sealring_feed":{"uri":"` +
-			stubURL + `/feed","session_keys_uri":"` + stubURL + `/session-keys","heartbeat":2}}`)
+			stubURL + `/feed","session_keys_uri":"` + stubURL + `/session-keys","held_uri":"` + stubURL + `/held","heartbeat":2}}`)
 	case "/jwks":
 		resp.Body = text(string(s.ring.PublicSet(time.Now()).JWKS()))
 	case "/session-keys":
 		resp.Body = text(string(s.ring.SessionKeys(time.Now()).JWKS()))
+	case "/held":
+		body, _ := io.ReadAll(r.Body)
+		s.reports = append(s.reports, string(body))
+		resp.StatusCode = http.StatusNoContent
 	case "/feed":
+		s.queries = append(s.queries, r.URL.Query())
 		resp.Header.Set("Content-Type", "text/event-stream; charset=utf-8")
 		resp.Body = s.open(r)
 	}
