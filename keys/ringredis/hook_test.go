@@ -9,11 +9,12 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// meddler stands between the ring and Redis and does something before or
-// after the next write is carried out, once.
+// meddler stands between the ring and Redis and does something before each
+// look, and, once, before or after the next write is carried out.
 type meddler struct {
 	mu            sync.Mutex
-	before, after func() error // an error is what the writer gets to see
+	look          func() error // an error is what the looker gets to see
+	before, after func() error // and the writer
 }
 
 // isWrite tells the compare-and-set, which has two arguments, from a look.
@@ -35,21 +36,31 @@ func (m *meddler) take(f *func() error) func() error {
 
 func (m *meddler) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
-		if !isWrite(cmd) {
+		if !strings.HasPrefix(cmd.Name(), "eval") {
 			return next(ctx, cmd)
 		}
-		if err := m.take(&m.before)(); err != nil {
-			cmd.SetErr(err)
-			return err
-		}
-		err := next(ctx, cmd)
+		err := m.meddle(cmd, &m.before)
 		if err == nil {
-			if err = m.take(&m.after)(); err != nil {
-				cmd.SetErr(err)
-			}
+			err = next(ctx, cmd)
+		}
+		if err == nil && isWrite(cmd) {
+			err = m.meddle(cmd, &m.after)
+		}
+		if err != nil {
+			cmd.SetErr(err)
 		}
 		return err
 	}
+}
+
+func (m *meddler) meddle(cmd redis.Cmder, f *func() error) error {
+	if isWrite(cmd) {
+		return m.take(f)()
+	}
+	if m.look == nil {
+		return nil
+	}
+	return m.look()
 }
 
 func (m *meddler) DialHook(next redis.DialHook) redis.DialHook {

@@ -202,6 +202,10 @@ func TestTheMarkHoldsOverARestart(t *testing.T) {
 	if err != nil || err2 != nil || info.Mode() != 0o600 || string(text) != "2" {
 		t.Fatalf("the mark is %q, %v, %v, %v", text, info.Mode(), err, err2)
 	}
+	w.calm(t, s)
+	if again, err := os.Lstat(cfg.MarkPath); err != nil || !os.SameFile(info, again) {
+		t.Errorf("the mark was written again although nothing changed: %v", err)
+	}
 	older := redis.NewClient(&redis.Options{Addr: r.server.Addr(), DB: 1, ContextTimeoutEnabled: true})
 	defer older.Close()
 	cfg.Client = older

@@ -13,6 +13,7 @@ import (
 )
 
 func TestTheRingLivesInACluster(t *testing.T) {
+	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
 	cfg := config(cluster.Client(t))
 	create(t, cfg, newRing(t))
@@ -43,6 +44,7 @@ func TestTheRingLivesInACluster(t *testing.T) {
 }
 
 func TestTheRingFollowsASentinelsFailover(t *testing.T) {
+	t.Parallel()
 	group := redistest.StartSentinel(t, 1)
 	client := group.Client(t)
 	cfg := config(client)
