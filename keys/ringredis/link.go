@@ -16,10 +16,14 @@ import (
 var (
 	// ErrUnavailable: Redis did not answer in time, or refused. Nothing is known
 	// about the ring in it, and nothing was changed.
-	ErrUnavailable = errors.New("Redis can not be used")
+	ErrUnavailable = errors.New("the ring's Redis can not be used")
 	// ErrUnknown: Redis did not say whether it carried a change out.
 	ErrUnknown = errors.New("it is not known whether the change was written")
 )
+
+// errOvertaken is ErrUnknown where another ring was found: made of the one
+// that was to be written, or in its place.
+var errOvertaken = fmt.Errorf("%w: another ring is there by now", ErrUnknown)
 
 const (
 	// maxValue is a generation's 20 digits, a colon, and a sealed ring.
@@ -75,7 +79,8 @@ func (l *link) get(ctx context.Context) (string, error) {
 // put puts next in the place of was and reports whether it is there now.
 // false without an error: another value was found, and next will never be
 // written. It keeps asking for an answer, some timeouts long, even if ctx ends
-// meanwhile, since the write may be under way; if there is none: ErrUnknown.
+// meanwhile, since the write may be under way; if there is none: ErrUnknown. If
+// another value was found only after some silence: errOvertaken.
 func (l *link) put(ctx context.Context, was, next string) (bool, error) {
 	if err := ctx.Err(); err != nil {
 		return false, err
@@ -90,8 +95,7 @@ func (l *link) put(ctx context.Context, was, next string) (bool, error) {
 	case err != nil:
 		return false, fmt.Errorf("%w: %w", ErrUnknown, err)
 	case silent && !done:
-		// It may have been written, and a further change built on it.
-		return false, fmt.Errorf("%w: another ring is there by now", ErrUnknown)
+		return false, errOvertaken
 	}
 	return done, nil
 }

@@ -108,8 +108,11 @@ func (s *Shared) restore(ctx context.Context, found string) (again bool, err err
 	}
 	started := time.Now()
 	done, err := s.link.put(ctx, found, value)
-	if err != nil || !done {
-		return !done, err
+	if errors.Is(err, errOvertaken) || err == nil && !done {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
 	}
 	s.link.publish(ctx)
 	return false, s.took(&copied{ring: last.ring, value: value, checked: started})

@@ -78,8 +78,7 @@ func TestAValueThatDoesNotOpenIsLeftAloneAndToldOnce(t *testing.T) {
 		}
 		w.silent(t)
 	}
-	r.server.Do("DEL", key)
-	r.server.Do("HSET", key, "a", "b")
+	r.server.Do("EVAL", "redis.call('DEL', KEYS[1]) redis.call('HSET', KEYS[1], 'a', 'b')", 1, key)
 	w.fault(t, ringfile.ErrDamaged, "something else than a string")
 	r.server.Do("DEL", key) // the way out
 	w.fault(t, ringredis.ErrLost)

@@ -2,6 +2,7 @@ package ringredis
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -78,17 +79,28 @@ func (s *Shared) write(ctx context.Context, ring *keys.Ring) error {
 	}
 	started := time.Now()
 	done, err := s.link.put(ctx, s.copy.Load().value, value)
+	if errors.Is(err, errOvertaken) || err == nil && !done {
+		return s.beaten(ctx, ring, err)
+	}
 	if err != nil {
 		return err
 	}
-	if !done {
-		if err := s.lookStrictly(ctx); err != nil {
-			return err
-		}
-		return fmt.Errorf("%w: it has generation %d", ringfile.ErrConflict, s.Ring().Generation())
-	}
 	s.link.publish(ctx)
 	return s.took(&copied{ring: ring, value: value, checked: started})
+}
+
+// beaten finds out by whom. unknown is set if the ring may have been written
+// before: then a higher generation may have been made of it, while one of the
+// same height says that it never was.
+func (s *Shared) beaten(ctx context.Context, ring *keys.Ring, unknown error) error {
+	if err := s.lookStrictly(ctx); err != nil {
+		return err
+	}
+	now := s.Ring().Generation()
+	if unknown != nil && now > ring.Generation() {
+		return unknown
+	}
+	return fmt.Errorf("%w: it has generation %d", ringfile.ErrConflict, now)
 }
 
 // lookStrictly makes an error of an alarm: whoever is about to change the
