@@ -18,7 +18,7 @@ const module = "github.com/sealring-dev/sealring"
 var rooms = map[string][]string{
 	"keys":                {},
 	"keys/ringfile":       {"keys"},
-	"tokens":              {"keys"},
+	"keys/ringredis":      {"keys", "keys/ringfile"},
 	"tokens/revocation":   {"keys", "tokens"},
 	"tokens/budget":       {"keys", "tokens"},
 	"tokens/issuer":       {"keys", "tokens", "tokens/revocation", "tokens/budget"},
