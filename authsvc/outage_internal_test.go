@@ -167,3 +167,16 @@ func TestAFrameThatCanNotBeSignedWaits(t *testing.T) {
 		t.Errorf("%+v %v", f, err)
 	}
 }
+
+// A logout is carried through although the browser that sent it is gone, but
+// no store is waited for without end.
+func TestTheStoreIsAskedEvenWhenTheAskerHangsUp(t *testing.T) {
+	s := offline(t, still{})
+	gone, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	ctx, cancel := s.storeContext(gone)
+	defer cancel()
+	if deadline, bounded := ctx.Deadline(); ctx.Err() != nil || !bounded || time.Until(deadline) > storeTimeout {
+		t.Errorf("%v, deadline %v", ctx.Err(), deadline)
+	}
+}
