@@ -26,9 +26,9 @@ import (
 const fleetIssuer = "http://auth.localhost"
 
 // fleet is two replicas of the service that share a ring file, a user file
-// and a client file, each with a store of its own, and three guards: two follow the
-// first replica, one the second. The ring's file is changed through rings, as
-// the command would.
+// and a client file, each with a store of its own, and three guards: two follow
+// the first replica, and one the second, of which it hears late. The ring's
+// file is changed through rings, as the command would.
 type fleet struct {
 	t        *testing.T
 	plan     keys.Plan
@@ -58,7 +58,7 @@ func shortPlan() keys.Plan {
 	}
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t *testing.T, lag time.Duration) *fleet {
 	t.Helper()
 	t.Parallel()
 	f := &fleet{t: t, plan: shortPlan()}
@@ -80,9 +80,9 @@ func newFleet(t *testing.T) *fleet {
 		must(t, err)
 		f.start(file, w.users, clients)
 	}
-	for _, follows := range []int{0, 0, 1} {
-		f.guard(f.replicas[follows].addr, secret.Reveal())
-	}
+	f.guard(f.dialling(f.replicas[0].addr, 0), secret.Reveal())
+	f.guard(f.dialling(f.replicas[0].addr, 0), secret.Reveal())
+	f.guard(f.dialling(f.replicas[1].addr, lag), secret.Reveal())
 	w.eventually("the guards are ready", func() bool {
 		return f.guards[0].Ready() && f.guards[1].Ready() && f.guards[2].Ready()
 	})
@@ -114,7 +114,7 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 	l := listen(t)
 	server := serve(l, svc.Public())
 	r := &replica{addr: l.Addr().String()}
-	r.http = f.dialling(r.addr)
+	r.http = f.dialling(r.addr, 0)
 	t.Cleanup(func() {
 		cancel()
 		running.Wait()
@@ -124,27 +124,93 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 	f.replicas = append(f.replicas, r)
 }
 
-// dialling is a client that takes every host for this address.
-func (f *fleet) dialling(addr string) *http.Client {
+// dialling is a client that takes every host for this address, and hears from
+// it so much later.
+func (f *fleet) dialling(addr string, lag time.Duration) *http.Client {
 	transport := &http.Transport{MaxIdleConnsPerHost: 16, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return new(net.Dialer).DialContext(ctx, network, addr)
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
+		if err != nil || lag == 0 {
+			return c, err
+		}
+		return delayed(c, lag), nil
 	}}
 	f.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
 
-func (f *fleet) guard(addr, secret string) {
+func (f *fleet) guard(client *http.Client, secret string) {
 	f.t.Helper()
 	g, err := middleware.New(context.Background(), middleware.Config{
 		Issuer: fleetIssuer, Audience: "orders",
 		Client:    middleware.Client{ID: "orders", Secret: secret},
 		ClockSkew: f.plan.Leeway,
-		HTTP:      f.dialling(addr),
+		HTTP:      client,
 		Logger:    slog.New(slog.DiscardHandler),
 	})
 	must(f.t, err)
 	f.t.Cleanup(g.Close)
 	f.guards = append(f.guards, g)
+}
+
+// late is a connection whose bytes are read a while after they came.
+type late struct {
+	net.Conn
+	in   chan parcel
+	rest []byte
+	gone context.Context
+	stop context.CancelFunc
+}
+
+type parcel struct {
+	due  time.Time
+	data []byte
+	err  error
+}
+
+func delayed(c net.Conn, lag time.Duration) *late {
+	l := &late{Conn: c, in: make(chan parcel, 1024)}
+	l.gone, l.stop = context.WithCancel(context.Background())
+	go func() {
+		for {
+			b := make([]byte, 4096)
+			n, err := c.Read(b)
+			select {
+			case l.in <- parcel{time.Now().Add(lag), b[:n], err}:
+			case <-l.gone.Done():
+				return
+			}
+			if err != nil {
+				return
+			}
+		}
+	}()
+	return l
+}
+
+func (l *late) Read(b []byte) (int, error) {
+	if len(l.rest) == 0 {
+		select {
+		case p := <-l.in:
+			if p.err != nil {
+				return 0, p.err
+			}
+			l.rest = p.data
+			select {
+			case <-time.After(time.Until(p.due)):
+			case <-l.gone.Done():
+			}
+		case <-l.gone.Done():
+			return 0, net.ErrClosed
+		}
+	}
+	n := copy(b, l.rest)
+	l.rest = l.rest[n:]
+	return n, nil
+}
+
+func (l *late) Close() error {
+	l.stop()
+	return l.Conn.Close()
 }
 
 // holding is what a client of the fleet holds: tokens or, in their place,
