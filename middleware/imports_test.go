@@ -19,6 +19,7 @@ var rooms = map[string][]string{
 	"keys":                {},
 	"keys/ringfile":       {"keys"},
 	"keys/ringredis":      {"keys", "keys/ringfile"},
+	"tokens":              {"keys"},
 	"tokens/revocation":   {"keys", "tokens"},
 	"tokens/budget":       {"keys", "tokens"},
 	"tokens/issuer":       {"keys", "tokens", "tokens/revocation", "tokens/budget"},
