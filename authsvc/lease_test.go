@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // lookedAt makes a world whose ring was last looked at when the returned
@@ -50,6 +51,23 @@ func TestBeyondTheLeaseOfItsRingAReplicaSignsNothing(t *testing.T) {
 
 	ago(lease - time.Minute)
 	w.login()
+	w.refresh(token).want(t, 200, "")
+}
+
+// A revoked key may be on the feed before the ring without it is here.
+func TestNoRefreshTokenIsSpentWhileTheRingIsBehindTheFeed(t *testing.T) {
+	w := newWorld(t)
+	token := w.login().str(t, "refresh_token")
+	current, err := w.ring.Current(keys.AccessToken, time.Now())
+	must(t, err)
+	must(t, w.log.Append(t.Context(), revocation.KeyEntry(w.issuer, current.ID, time.Now(), time.Now().Add(time.Hour))))
+	w.refresh(token).want(t, 503, "unavailable")
+	if n := w.store.presents.Load(); n != 0 {
+		t.Errorf("spent %d times", n)
+	}
+	ring, err := w.ring.Revoke(current.ID, "stolen", time.Now())
+	must(t, err)
+	w.svc.SetRing(ring)
 	w.refresh(token).want(t, 200, "")
 }
 

@@ -12,6 +12,7 @@ import (
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // maxKnowledge is how long the service goes on refreshing while it can not
@@ -119,13 +120,18 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 	if !s.hub.Ready() {
 		return nil, unavailable(errors.New("the revocations are not known yet"))
 	}
-	if _, dead := s.hub.list.Match(&known); dead || len(audience) == 0 {
-		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
-	}
 	// Now, and not when the store has moved on: a client that is told to come
 	// back must not find its token spent.
-	if _, err := s.hub.signer(keys.AccessToken, now); err != nil {
+	key, err := s.hub.signer(keys.AccessToken, now)
+	if err != nil {
 		return nil, err
+	}
+	known.KeyID = key.ID
+	switch e, dead := s.hub.list.Match(&known); {
+	case dead && e.Type == revocation.Key: // on the feed already, and the ring still to follow
+		return nil, unavailable(errors.New("the signing key is revoked"))
+	case dead || len(audience) == 0:
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
 	}
 	user, err := s.cfg.Users.Lookup(r.Context(), t.Subject)
 	switch {
