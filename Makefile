@@ -12,12 +12,15 @@ lint: ## formatting, vet, staticcheck
 	go vet ./...
 	$(STATICCHECK) ./...
 
-# The race detector needs a C compiler; the exchange with other people's JOSE
-# libraries needs Node and Debian's Python with two of its packages.
+# What the tests run beside Go: a C compiler for the race detector, curl and ps
+# for what the README tells people to paste, strace to fail every system call
+# of a key rotation, a Redis server, and other people's JOSE libraries.
+PROGRAMS = gcc:gcc libc6-dev:/usr/include/stdlib.h curl:curl procps:ps strace:strace redis-server:redis-server \
+	npm:npm python3-jwt:/usr/lib/python3/dist-packages/jwt python3-jwcrypto:/usr/lib/python3/dist-packages/jwcrypto
 needs:
-	@command -v gcc >/dev/null && command -v npm >/dev/null && /usr/bin/python3 -c 'import jwt, jwcrypto' 2>/dev/null || { \
-		apt-get update -q && apt-get install -y -q --no-install-recommends gcc libc6-dev python3-jwt python3-jwcrypto && \
-		{ command -v npm >/dev/null || apt-get install -y -q --no-install-recommends nodejs npm; }; }
+	@missing=; for p in $(PROGRAMS); do \
+		command -v $${p#*:} >/dev/null || test -e $${p#*:} || missing="$$missing $${p%%:*}"; done; \
+	test -z "$$missing" || { apt-get update -q && apt-get install -y -q --no-install-recommends $$missing; }
 
 dev: ## the whole service on this machine
 	go run ./cmd/sealring dev
