@@ -34,10 +34,11 @@ type settings struct {
 
 	LogLevel string
 
-	MasterKey    tokens.Secret
-	AdminToken   tokens.Secret
-	ClientID     string
-	ClientSecret tokens.Secret
+	MasterKey      tokens.Secret
+	OtherMasterKey tokens.Secret
+	AdminToken     tokens.Secret
+	ClientID       string
+	ClientSecret   tokens.Secret
 
 	origin map[string]string // by name: where the value came from; absent: the default
 }
@@ -50,7 +51,7 @@ func (s *settings) declared() []setting {
 		text("listen", &s.Listen, "127.0.0.1:8080", "address of the public listener"),
 		text("admin_listen", &s.AdminListen, "127.0.0.1:8081", "address of the admin listener; only operators may reach it"),
 		text("demo_listen", &s.DemoListen, "127.0.0.1:8082", "address of the demo service"),
-		text("admin_url", &s.AdminURL, "", "where commands reach the admin API; empty: http:// and admin_listen"),
+		text("admin_url", &s.AdminURL, "", "where commands reach the admin API, separated by commas for several replicas; empty: http:// and admin_listen"),
 		text("alg", &s.Alg, string(keys.ES256), "signature algorithm of a new ring: ES256, EdDSA or RS256"),
 
 		duration("access_ttl", &s.AccessTTL, 5*time.Minute, "life of an access token, at most 15m"),
@@ -63,6 +64,7 @@ func (s *settings) declared() []setting {
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
 
 		secret("master_key", &s.MasterKey, "seals the key ring; default: master.key in the data folder"),
+		secret("other_master_key", &s.OtherMasterKey, "opens the key ring too, while the master key is being changed (sealring keys rewrap)"),
 		secret("admin_token", &s.AdminToken, "bearer token of the admin API; default: admin.token in the data folder"),
 		text("client_id", &s.ClientID, "", "the service client that the demo service is"),
 		secret("client_secret", &s.ClientSecret, "secret of client_id"),

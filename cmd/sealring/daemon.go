@@ -14,7 +14,6 @@ import (
 	"github.com/sealring-dev/sealring/authsvc/boltstore"
 	"github.com/sealring-dev/sealring/authsvc/users"
 	"github.com/sealring-dev/sealring/keys"
-	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
 // daemon is a running auth service: the service, its store, its key ring and
@@ -23,7 +22,7 @@ type daemon struct {
 	log           *slog.Logger
 	service       *authsvc.Service
 	store         *boltstore.Store
-	ring          *ringfile.File
+	ring          ringStore
 	public, admin net.Listener
 }
 

@@ -99,18 +99,18 @@ func (s *settings) newMasterKey() (ringfile.MasterKey, error) {
 }
 
 // openRing opens the key ring of the data folder.
-func (s *settings) openRing() (*ringfile.File, error) {
+func (s *settings) openRing() (ringStore, error) {
 	if err := checkData(s.Data); err != nil {
 		return nil, err
 	}
 	if _, err := os.Stat(s.path(ringFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("no key ring in %s: make one with `sealring keys init --data %s`", s.Data, s.Data)
 	}
-	master, err := s.masterKey()
+	masters, err := s.masterKeys()
 	if err != nil {
 		return nil, err
 	}
-	f, err := ringfile.Open(s.path(ringFile), master)
+	f, err := ringfile.Open(s.path(ringFile), masters[0], masters[1:]...)
 	if err != nil {
 		return nil, fmt.Errorf("opening key ring: %w", err)
 	}

@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,15 +16,26 @@ import (
 // The settings of the key commands: the lifetimes are what a ring's plan
 // follows from.
 var (
-	ringOnly  = []string{"data", "master_key"}
-	ringTimes = []string{"data", "master_key", "access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}
+	ringOnly  = []string{"data", "master_key", "other_master_key"}
+	ringTimes = append([]string{"access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}, ringOnly...)
+	adminUses = []string{"admin_url", "admin_listen", "admin_token"}
 )
 
 func (a *app) keysCommand() *cobra.Command {
-	return group("keys", "The key ring", a.keysInit(), a.keysList(), a.keysRotate())
+	return group("keys", "The key ring", a.keysInit(), a.keysList(), a.keysTimeline(), a.keysRotate(), a.keysRevoke(),
+		a.keysPrune(), a.keysExport(), a.keysRewrap())
 }
 
+// dryRun adds --dry-run to a command that writes.
+func dryRun(c *cobra.Command, into *bool) {
+	c.Flags().BoolVar(into, "dry-run", false, "show what would be, and change nothing")
+}
+
+// unchanged says so after a dry run.
+func (a *app) unchanged() { a.say("Dry run: nothing was changed.") }
+
 func (a *app) keysInit() *cobra.Command {
+	var dry bool
 	c := &cobra.Command{
 		Use: "init", Short: "Make the data folder and a new key ring in it",
 		Long: `Make the data folder, a master key, an admin token and a key ring with a
@@ -33,8 +44,18 @@ replaced. Keep the master key apart from backups of the ring: whoever has both
 can sign.`,
 		Args: cobra.NoArgs,
 	}
+	dryRun(c, &dry)
 	return a.printing(a.command(c, append([]string{"alg"}, ringTimes...), func(context.Context, []string) error {
-		ring, err := a.settings.newRing()
+		s := &a.settings
+		if dry {
+			ring, err := s.plannedRing()
+			if err != nil {
+				return err
+			}
+			defer a.unchanged()
+			return a.printKeys(ring)
+		}
+		ring, err := s.newRing()
 		if err != nil {
 			return err
 		}
@@ -42,17 +63,26 @@ can sign.`,
 	}))
 }
 
-// newRing makes a ring, and whatever it needs, in the data folder.
-func (s *settings) newRing() (*keys.Ring, error) {
-	if err := makeData(s.Data); err != nil {
-		return nil, err
-	}
+// plannedRing is a ring as it would be made, unless there is one already.
+func (s *settings) plannedRing() (*keys.Ring, error) {
 	if _, err := os.Stat(s.path(ringFile)); err == nil {
 		return nil, fmt.Errorf("there is a key ring in %s already; nothing was changed", s.Data)
 	}
 	ring, err := keys.NewRing(s.plan(), keys.Alg(s.Alg), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("making key ring: %w", err)
+	}
+	return ring, nil
+}
+
+// newRing makes a ring, and whatever it needs, in the data folder.
+func (s *settings) newRing() (*keys.Ring, error) {
+	if err := makeData(s.Data); err != nil {
+		return nil, err
+	}
+	ring, err := s.plannedRing()
+	if err != nil {
+		return nil, err
 	}
 	master, err := s.newMasterKey()
 	if err != nil {
@@ -78,72 +108,6 @@ func (a *app) keysList() *cobra.Command {
 	}))
 }
 
-func (a *app) keysRotate() *cobra.Command {
-	var use string
-	var dryRun bool
-	c := &cobra.Command{
-		Use: "rotate --use sig|enc", Short: "Promote the standby keys and make new ones",
-		Long: `Promote the standby keys of one use at the earliest moment at which no
-verifier can lack them, and make new standbys:
-
-  sig   the keys that sign access tokens and the trust feed
-  enc   the keys that seal session cookies and refresh tokens
-
-A running service takes the new ring over by itself. Nothing that was signed or
-sealed before is refused for it. Lifetimes that are longer than those the ring
-was made for are written into the ring. With a standby that is too young to
-sign, the table says when it will.`,
-		Example: `  sealring keys rotate --use sig --dry-run`,
-		Args:    cobra.NoArgs,
-	}
-	c.Flags().StringVar(&use, "use", "", "sig or enc (required)")
-	c.Flags().BoolVar(&dryRun, "dry-run", false, "show what would be, and change nothing")
-	return a.printing(a.command(c, ringTimes, func(ctx context.Context, _ []string) error {
-		purposes, ok := usePurposes[use]
-		if !ok {
-			return usagef("--use is sig or enc, not %q", use)
-		}
-		f, err := a.settings.openRing()
-		if err != nil {
-			return err
-		}
-		ring, err := a.rotate(ctx, f, purposes, dryRun)
-		if err != nil {
-			return err
-		}
-		return a.printKeys(ring)
-	}))
-}
-
-var usePurposes = map[string][]keys.Purpose{
-	"sig": {keys.AccessToken, keys.Feed},
-	"enc": {keys.SessionCookie, keys.RefreshToken},
-}
-
-func (a *app) rotate(ctx context.Context, f *ringfile.File, purposes []keys.Purpose, dryRun bool) (*keys.Ring, error) {
-	turn := func(r *keys.Ring) (*keys.Ring, error) {
-		for _, p := range purposes {
-			next, err := r.Rotate(p, a.settings.plan(), time.Now())
-			if err != nil {
-				return nil, fmt.Errorf("rotating %s keys: %w", p, err)
-			}
-			r = next
-		}
-		return r, nil
-	}
-	var ring *keys.Ring
-	var err error
-	if dryRun {
-		ring, err = turn(f.Ring())
-	} else {
-		ring, err = f.Update(ctx, turn)
-	}
-	if errors.Is(err, keys.ErrRotationPending) {
-		return nil, fmt.Errorf("%w, because tokens that are still valid would no longer verify: %w; `sealring keys list` shows when it is over", errRefused, err)
-	}
-	return ring, err
-}
-
 type keyView struct {
 	ID          string       `json:"kid"`
 	Purpose     keys.Purpose `json:"purpose"`
@@ -157,13 +121,45 @@ type keyView struct {
 	Reason      string       `json:"reason,omitempty"`
 }
 
-func (a *app) printKeys(ring *keys.Ring) error {
-	views, rows := []keyView{}, [][]string{}
+var keysHead = []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL"}
+
+func viewKeys(ring *keys.Ring, now time.Time) (views []keyView, rows [][]string) {
+	views = []keyView{}
 	for _, k := range ring.Keys() {
-		state, _ := ring.State(k.ID, time.Now())
+		state, _ := ring.State(k.ID, now)
 		views = append(views, keyView{k.ID, k.Purpose, k.Alg, state, k.PublishAt, k.SignFrom, k.SignUntil, k.VerifyUntil, k.RevokedAt, k.Reason})
 		rows = append(rows, []string{k.ID, string(k.Purpose), string(k.Alg), string(state),
 			moment(k.SignFrom), moment(k.SignUntil), moment(k.VerifyUntil)})
 	}
-	return a.print(views, []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL"}, rows)
+	return views, rows
 }
+
+func (a *app) printKeys(ring *keys.Ring) error {
+	views, rows := viewKeys(ring, time.Now())
+	return a.print(views, keysHead, rows)
+}
+
+// pick finds a key by its kid, or by the beginning of it that no other has.
+func pick(ring *keys.Ring, kid string) (keys.Key, error) {
+	var found []keys.Key
+	for _, k := range ring.Keys() {
+		if k.ID == kid {
+			return k, nil
+		}
+		if len(kid) >= shortKID && strings.HasPrefix(k.ID, kid) {
+			found = append(found, k)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return keys.Key{}, fmt.Errorf("no key %q in the ring; `sealring keys list` shows them", kid)
+	case 1:
+		return found[0], nil
+	}
+	return keys.Key{}, usagef("%q is the beginning of %d keys: write more of it", kid, len(found))
+}
+
+// shortKID is how much of a kid is shown to people, and enough to name a key.
+const shortKID = 8
+
+func short8(kid string) string { return kid[:min(len(kid), shortKID)] }

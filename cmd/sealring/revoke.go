@@ -1,12 +1,7 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -89,62 +84,13 @@ func (r *revocationRequest) before(text string) error {
 	return nil
 }
 
-const (
-	adminTimeout = 15 * time.Second
-	maxAnswer    = 64 << 10
-)
-
 func (a *app) postRevocation(ctx context.Context, body revocationRequest) (*revocationView, error) {
-	token, err := a.settings.adminToken()
+	apis, err := a.settings.adminAPIs()
 	if err != nil {
 		return nil, err
-	}
-	raw, err := json.Marshal(body)
-	if err != nil {
-		return nil, err
-	}
-	ctx, cancel := context.WithTimeout(ctx, adminTimeout)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, a.settings.adminURL()+"/admin/v1/revocations", bytes.NewReader(raw))
-	if err != nil {
-		return nil, usagef("admin_url: %w", err)
-	}
-	req.Header.Set("Authorization", "Bearer "+token.Reveal())
-	req.Header.Set("Content-Type", "application/json")
-	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-	defer client.CloseIdleConnections()
-	resp, err := client.Do(req)
-	if err != nil {
-		return nil, fmt.Errorf("asking the admin API (is the service running? --admin-url names another): %w", err)
-	}
-	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer of the admin API: %w", err)
-	}
-	if resp.StatusCode != http.StatusCreated {
-		return nil, problem(resp.StatusCode, answer)
 	}
 	var made revocationView
-	if err := json.Unmarshal(answer, &made); err != nil {
-		return nil, fmt.Errorf("reading the answer of the admin API: %w", err)
-	}
-	return &made, nil
-}
-
-// problem makes an error of an RFC 9457 answer.
-func problem(status int, raw []byte) error {
-	var p struct {
-		Title  string `json:"title"`
-		Detail string `json:"detail"`
-	}
-	switch err := json.Unmarshal(raw, &p); {
-	case status == http.StatusUnauthorized:
-		return errors.New("the admin API does not take this admin token: it is of another data folder")
-	case err != nil || p.Title == "":
-		return fmt.Errorf("the admin API answered %d %s", status, http.StatusText(status))
-	case p.Detail == "":
-		return fmt.Errorf("the admin API answered %d: %s", status, printable(p.Title))
-	}
-	return fmt.Errorf("the admin API answered %d: %s: %s", status, printable(p.Title), printable(p.Detail))
+	// One replica is enough: it tells the others.
+	err = apis[0].call(ctx, http.MethodPost, "/admin/v1/revocations", body, http.StatusCreated, &made)
+	return &made, err
 }

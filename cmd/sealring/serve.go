@@ -19,7 +19,7 @@ import (
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
 	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "access_ttl", "idle_ttl", "session_ttl",
-	"clock_skew", "jwks_max_age", "refresh_grace", "log_level", "master_key", "admin_token",
+	"clock_skew", "jwks_max_age", "refresh_grace", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
 func (a *app) serveCommand() *cobra.Command {
