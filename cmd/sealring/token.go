@@ -108,27 +108,38 @@ func meaning(name string, value json.RawMessage) string {
 }
 
 func (a *app) tokenExplain() *cobra.Command {
+	var jwks []string
 	c := &cobra.Command{
 		Use: "explain FILE|-", Short: "Say check by check why a token or a cookie is accepted or not",
-		Long: `Say check by check why a token or a cookie is accepted or not, with the key
-ring of the data folder. Revocations are not looked at. The exit code is 1 if it
-is not accepted.
+		Long: `Say check by check why an access token, a session cookie or a refresh token is
+accepted or not. Of a cookie, the seal is checked and then the token inside.
+
+The keys are those of the ring in the data folder or, on a machine that has
+none, of the key sets that --jwks names: files or URLs. A session cookie needs
+the session keys beside the public ones. Revocations are not looked at. The exit
+code is 1 if it is not accepted.
 
 ` + tokenInput,
+		Example: `  sealring token explain --issuer https://auth.example.com --audiences orders \
+      --jwks https://auth.example.com/.well-known/jwks.json token.txt`,
 		Args: cobra.ExactArgs(1),
 	}
-	uses := []string{"data", "master_key", "issuer", "audiences", "clock_skew"}
-	return a.printing(a.command(c, uses, func(_ context.Context, args []string) error {
+	c.Flags().StringArrayVar(&jwks, "jwks", nil, "file or URL of a key set, instead of the ring; may be given again")
+	uses := []string{"data", "master_key", "issuer", "audiences", "clock_skew", "other_master_key"}
+	return a.printing(a.command(c, uses, func(ctx context.Context, args []string) error {
+		if a.settings.Issuer == "" || len(a.settings.Audiences) == 0 {
+			return usagef("say what to expect: --issuer URL and --audiences NAME")
+		}
 		raw, err := a.readToken(args[0])
 		if err != nil {
 			return err
 		}
-		f, err := a.settings.openRing()
+		src, err := a.keySource(ctx, jwks)
 		if err != nil {
 			return err
 		}
 		expect := tokens.Expect{Issuer: a.settings.Issuer, Audiences: a.settings.Audiences, Leeway: a.settings.ClockSkew}
-		return a.printChecks(tokens.Explain(raw, f.Ring(), expect, time.Now()))
+		return a.printChecks(tokens.Explain(raw, src, expect, time.Now()))
 	}))
 }
 
