@@ -99,7 +99,7 @@ func TestAStormUnderALiveFeedLeadsToOneFetchInTenSeconds(t *testing.T) {
 // over from a burnt one.
 func TestANewKeyThatALiveFeedDoesNotNameIsFoundWithinTheCoolDown(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		f := s.follow("orders")
 		c := s.live()
 		old := s.ring
@@ -109,7 +109,7 @@ func TestANewKeyThatALiveFeedDoesNotNameIsFoundWithinTheCoolDown(t *testing.T) {
 		}
 		ring := rotated(t, old)
 		s.setRing(ring)
-		s.header.Set(generationHeader, "2")
+		s.says(generationHeader, "2")
 		f.Refresh()
 		for range 5 {
 			time.Sleep(2 * time.Second)
@@ -140,16 +140,16 @@ func TestAnOlderSetIsNotTakenOverTheLiveFeeds(t *testing.T) {
 	for name, header := range map[string]string{"older": "1", "the same": "2", "of no generation": ""} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stub) {
-				s.header.Set(generationHeader, "1")
+				s.says(generationHeader, "1")
 				f := s.follow("orders")
 				c := s.next()
 				old, ring := s.ring, rotated(t, s.ring)
 				s.setRing(ring)
-				s.header.Set(generationHeader, "2")
+				s.says(generationHeader, "2")
 				c.keys(2)
 				c.frame(revocation.Frame{Kind: revocation.Snapshot, Pos: at(1)})
 				s.setRing(old)
-				s.header.Set(generationHeader, header)
+				s.says(generationHeader, header)
 				f.Refresh()
 				for range 20 {
 					time.Sleep(time.Second)
@@ -168,11 +168,11 @@ func TestAnOlderSetIsNotTakenOverTheLiveFeeds(t *testing.T) {
 
 func TestARemovedKeyIsGoneAtTheSetsAgeAlsoWhileTheFeedIsAway(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set("Cache-Control", "max-age=20")
+		s.says("Cache-Control", "max-age=20")
 		f := s.follow("orders")
 		s.live()
 		s.answer("/feed", 503)
-		s.header.Set("Retry-After", "60")
+		s.says("Retry-After", "60")
 		s.feeds = make(chan *stubFeed, 1000)
 		time.Sleep(6 * time.Second) // the feed that was live has gone silent: the set was good up to here
 		synctest.Wait()
@@ -247,7 +247,7 @@ func TestWithoutAFeedTheKeySetIsFetchedAtItsAge(t *testing.T) {
 	} {
 		t.Run(header, func(t *testing.T) {
 			bubble(t, func(t *testing.T, s *stub) {
-				s.header.Set("Cache-Control", header)
+				s.says("Cache-Control", header)
 				f := s.follow("")
 				synctest.Wait()
 				k := current(t, s.ring, keys.AccessToken)
@@ -323,7 +323,7 @@ func TestRetriesBeginAtOnceAndGrowApart(t *testing.T) {
 
 func TestRetryAfterIsHonoured(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set("Retry-After", "20")
+		s.says("Retry-After", "20")
 		s.answer("/feed", 503)
 		s.follow("orders")
 		time.Sleep(10 * time.Minute)

@@ -50,7 +50,7 @@ func newest(r *keys.Ring, p keys.Purpose) (last keys.Key) {
 
 func TestWhoConnectsSaysWhatItHoldsAndReportsNothing(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		f := s.follow("orders")
 		c := s.live()
 		settle(c)
@@ -68,7 +68,7 @@ func TestWhoConnectsSaysWhatItHoldsAndReportsNothing(t *testing.T) {
 
 func TestANewGenerationIsReportedOnceWithThePosition(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		f := s.follow("orders")
 		c := s.live()
 		for n := uint64(2); n <= 3; n++ {
@@ -86,12 +86,12 @@ func TestANewGenerationIsReportedOnceWithThePosition(t *testing.T) {
 
 func TestAGenerationIsHeldOnlyWithItsSessionKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		f := s.follow("orders")
 		c := s.live()
 		s.answer("/session-keys", 503)
 		s.setRing(rotated(t, s.ring))
-		s.header.Set(generationHeader, "2")
+		s.says(generationHeader, "2")
 		c.keys(2)
 		settle(c)
 		if r, st := s.reported(), f.Status(); len(r) != 0 || st.Generation != 1 {
@@ -112,7 +112,7 @@ func TestAGenerationIsHeldOnlyWithItsSessionKeys(t *testing.T) {
 
 func TestSessionKeysOfALaggingReplicaAreAskedForAgain(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		f := s.follow("orders")
 		c := s.live()
 		old, ring := s.ring, rotated(t, s.ring)
@@ -121,7 +121,7 @@ func TestSessionKeysOfALaggingReplicaAreAskedForAgain(t *testing.T) {
 		s.setRing(old) // the replica that is asked next
 		settle(c)
 		s.setRing(ring)
-		s.header.Set(generationHeader, "2")
+		s.says(generationHeader, "2")
 		for range 20 {
 			settle(c)
 		}
@@ -133,7 +133,7 @@ func TestSessionKeysOfALaggingReplicaAreAskedForAgain(t *testing.T) {
 
 func TestAClientWithoutTheScopeReportsItsKeySet(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		s.answer("/session-keys", 403)
 		s.follow("orders")
 		c := s.live()
@@ -147,7 +147,7 @@ func TestAClientWithoutTheScopeReportsItsKeySet(t *testing.T) {
 
 func TestAReportThatFailsIsMadeAgainWithTheNewest(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		s.follow("orders")
 		c := s.live()
 		s.answer("/held", 503)
@@ -170,7 +170,7 @@ func TestAReportThatFailsIsMadeAgainWithTheNewest(t *testing.T) {
 
 func TestARefusedReportIsNotRepeated(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		s.follow("orders")
 		c := s.live()
 		s.answer("/held", 404)
@@ -186,7 +186,7 @@ func TestARefusedReportIsNotRepeated(t *testing.T) {
 
 func TestWhatCouldNotBeReportedIsSaidAtTheNextConnect(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
-		s.header.Set(generationHeader, "1")
+		s.says(generationHeader, "1")
 		s.follow("orders")
 		c := s.live()
 		s.answer("/held", 503)

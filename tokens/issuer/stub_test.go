@@ -122,6 +122,13 @@ func (s *stub) open(r *http.Request) io.ReadCloser {
 
 func text(s string) io.ReadCloser { return io.NopCloser(bytes.NewReader([]byte(s))) }
 
+// says sets a header of every answer from now on.
+func (s *stub) says(name, value string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.header.Set(name, value)
+}
+
 // answer has requests for a path ("*": all) answered with a status; -1: with
 // no connection, 0: as usual.
 func (s *stub) answer(path string, status int) {
