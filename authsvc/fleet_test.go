@@ -35,6 +35,7 @@ type fleet struct {
 	rings    *ringfile.File
 	replicas []*replica
 	guards   []*middleware.Guard
+	logged   lines // what to read when a test has failed
 }
 
 // replica is a running service and a client of it.
@@ -47,7 +48,7 @@ type replica struct {
 // heartbeat of two seconds and whole seconds in tokens let them be.
 func shortPlan() keys.Plan {
 	return keys.Plan{
-		Lease:      time.Second,
+		Lease:      2 * time.Second, // a busy machine must get to look at the file
 		JWKSMaxAge: 2 * time.Second, // on the feed: a heartbeat
 		Skew:       100 * time.Millisecond,
 		Leeway:     100 * time.Millisecond,
@@ -62,6 +63,11 @@ func newFleet(t *testing.T, lag time.Duration) *fleet {
 	t.Helper()
 	t.Parallel()
 	f := &fleet{t: t, plan: shortPlan()}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(f.logged.String())
+		}
+	})
 	folder, master := t.TempDir(), ringfile.NewMasterKey()
 	ring, err := keys.NewRing(f.plan, keys.ES256, time.Now())
 	must(t, err)
@@ -101,6 +107,7 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 		ClockSkew: f.plan.Skew, JWKSMaxAge: f.plan.JWKSMaxAge,
 		Ring: file.Ring(), RingChecked: file.Checked, Log: store, Sessions: store, Users: people, Clients: clients,
 		AdminToken: adminToken,
+		Logger:     f.logger(slog.LevelWarn).With("replica", len(f.replicas)),
 	})
 	must(t, err)
 	ctx, cancel := context.WithCancel(context.Background())
@@ -124,6 +131,16 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 	f.replicas = append(f.replicas, r)
 }
 
+// logger keeps what is worth a look.
+func (f *fleet) logger(level slog.Level) *slog.Logger {
+	return slog.New(slog.NewTextHandler(&f.logged, &slog.HandlerOptions{Level: level, ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "keys" || a.Key == "issuer" {
+			return slog.Attr{}
+		}
+		return a
+	}}))
+}
+
 // dialling is a client that takes every host for this address, and hears from
 // it so much later.
 func (f *fleet) dialling(addr string, lag time.Duration) *http.Client {
@@ -145,7 +162,7 @@ func (f *fleet) guard(client *http.Client, secret string) {
 		Client:    middleware.Client{ID: "orders", Secret: secret},
 		ClockSkew: f.plan.Leeway,
 		HTTP:      client,
-		Logger:    slog.New(slog.DiscardHandler),
+		Logger:    f.logger(slog.LevelInfo).With("guard", len(f.guards)),
 	})
 	must(f.t, err)
 	f.t.Cleanup(g.Close)

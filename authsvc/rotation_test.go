@@ -78,7 +78,7 @@ func (f *fleet) client(ctx context.Context, seen *tally, r *replica, mode string
 		}
 		if h == nil {
 			seen.refused.Add(1)
-			f.t.Errorf("%s refused after %d refreshes: %d %v", mode, n, status, err)
+			f.t.Errorf("%s: %s refused after %d refreshes: %d %v", time.Now().Format(time.TimeOnly), mode, n, status, err)
 		}
 	}
 }
@@ -90,7 +90,7 @@ func (f *fleet) visit(seen *tally, h *holding) {
 		err := admitted(g, h.show())
 		if err != nil && time.Now().Before(h.fresh) {
 			seen.refused.Add(1)
-			f.t.Errorf("guard %d refused: %v", i, err)
+			f.t.Errorf("%s: guard %d refused: %v", time.Now().Format(time.TimeOnly), i, err)
 		}
 		seen.checks.Add(1)
 	}
