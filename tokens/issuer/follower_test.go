@@ -249,6 +249,7 @@ func TestMetadataThatPointsElsewhereIsNotFollowed(t *testing.T) {
 		"a key set at a relative address": {`{"issuer":%[1]q,"jwks_uri":"/jwks"}`, false},
 		"a key set of another scheme":     {`{"issuer":%[1]q,"jwks_uri":"https://%[3]s/jwks"}`, false},
 		"a feed elsewhere":                {`{"issuer":%[1]q,"jwks_uri":"%[1]s/jwks","sealring_feed":{"uri":"%[2]s/feed"}}`, false},
+		"reports elsewhere":               {`{"issuer":%[1]q,"jwks_uri":"%[1]s/jwks","sealring_feed":{"held_uri":"%[2]s/h"}}`, false},
 		"session keys elsewhere":          {`{"issuer":%[1]q,"jwks_uri":"%[1]s/jwks","sealring_feed":{"session_keys_uri":"%[2]s/k"}}`, false},
 		"not JSON":                        {`<html>%[1]s</html>`, false},
 		"another shape":                   {`["%[1]s"]`, false},

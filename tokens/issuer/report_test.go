@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // settle lets a report go out that is due, and keeps the feed alive.
@@ -84,6 +85,52 @@ func TestANewGenerationIsReportedOnceWithThePosition(t *testing.T) {
 	})
 }
 
+func TestNothingIsReportedBeforeTheFirstSnapshot(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.header.Set(generationHeader, "1")
+		s.follow("orders")
+		c := s.next()
+		c.keys(2)
+		time.Sleep(3 * time.Second)
+		if r := s.reported(); len(r) != 0 {
+			t.Errorf("reported %v", r)
+		}
+		c.frame(revocation.Frame{Kind: revocation.Snapshot, Pos: at(1)})
+		for range 10 {
+			settle(c)
+		}
+		if r := s.reported(); len(r) != 1 || !strings.Contains(r[0], at(1).String()) {
+			t.Errorf("reported %v", r)
+		}
+	})
+}
+
+func TestReportsAreSpreadInTime(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		s.header.Set(generationHeader, "1")
+		s.follow("orders")
+		c := s.live()
+		var early, late int
+		for n := uint64(2); n < 42; n++ {
+			c.keys(n)
+			told := time.Now()
+			settle(c)
+			times := s.times("/held")
+			switch d := times[len(times)-1].Sub(told); {
+			case d > reportSpread:
+				t.Fatalf("reported after %v", d)
+			case d < reportSpread/2:
+				early++
+			default:
+				late++
+			}
+		}
+		if early == 0 || late == 0 {
+			t.Errorf("%d early, %d late", early, late)
+		}
+	})
+}
+
 func TestAGenerationIsHeldOnlyWithItsSessionKeys(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		s.says(generationHeader, "1")
@@ -117,9 +164,16 @@ func TestSessionKeysOfALaggingReplicaAreAskedForAgain(t *testing.T) {
 		c := s.live()
 		old, ring := s.ring, rotated(t, s.ring)
 		s.setRing(ring)
+		s.answer("/session-keys", 503)
 		c.keys(2)
-		s.setRing(old) // the replica that is asked next
-		settle(c)
+		s.setRing(old) // of the replica that is asked next
+		s.answer("/session-keys", 0)
+		for range 10 {
+			settle(c)
+		}
+		if holds(f, newest(ring, keys.SessionCookie)) {
+			t.Fatal("the lagging replica was not asked")
+		}
 		s.setRing(ring)
 		s.says(generationHeader, "2")
 		for range 20 {
