@@ -57,8 +57,8 @@ func TestPruneDropsWhatIsOverUnlessItIsADryRun(t *testing.T) {
 func TestAKeySetComesWholeOrNotAtAll(t *testing.T) {
 	answers := map[string]http.HandlerFunc{
 		"/good":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys":[]}`)) },
-		"/error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"keys":[]}`, 404) },
-		"/redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/good", 302) },
+		"/error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"keys":[]}`, http.StatusNotFound) },
+		"/redirect": func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/good", http.StatusFound) },
 		"/huge":     func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(make([]byte, maxJWKS+1)) },
 	}
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answers[r.URL.Path](w, r) }))
