@@ -2,10 +2,18 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test lint needs dev build generate fuzz bench
+.PHONY: test full lint needs dev build generate fuzz bench
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
+
+# The sizes of the published figures; RESULTS.md says what they came to.
+full: needs ## the proofs at full size, about 25 minutes
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoEditSurvives|MutantsMeetTheOracle' ./tokens
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'AnySystemCall' ./keys/ringfile
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad' ./authsvc
+	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
+	go test -run '^$$' -bench 'Verify|Hostile|Open' -benchmem -count 5 ./tokens
 
 lint: ## formatting, vet, staticcheck
 	@files=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
