@@ -112,12 +112,16 @@ func (f *Follower) fetchSessionKeys(ctx context.Context) error {
 	}
 	f.update(func(s *state) {
 		generation := generationOf(header)
-		named := s.kept && slices.Equal(kids(set), s.named)
 		switch {
-		case named:
+		case !s.kept:
+		case slices.Equal(kids(set), s.named):
 			generation = max(generation, s.generation)
-		case s.kept && s.sessions != nil && generation <= s.generation:
+		case s.sessions != nil && generation < s.generation:
 			return // from a replica that lags behind the feed's
+		case s.sessions != nil && generation == s.generation && s.allNamed():
+			// Within a generation keys can only end, by the clock, which the feed
+			// says a heartbeat later. What has come must not wait for that.
+			set = keys.MergeSets(set, s.sessions)
 		}
 		s.sessions, s.noSessions, s.sessionsGen = set, false, generation
 	})
@@ -130,6 +134,16 @@ func (f *Follower) fetchSessionKeys(ctx context.Context) error {
 // than what the feed knows.
 func (s *state) differs() bool {
 	return s.kept && s.sessions != nil && s.sessionsGen <= s.generation && !slices.Equal(kids(s.sessions), s.named)
+}
+
+// allNamed reports whether the feed still names every session key held.
+func (s *state) allNamed() bool {
+	for _, kid := range kids(s.sessions) {
+		if !slices.Contains(s.named, kid) {
+			return false
+		}
+	}
+	return true
 }
 
 // noteKeys logs a change of the key set.

@@ -73,9 +73,26 @@ func (f *Follower) fetchSessionsOnDemand(ctx context.Context) {
 				break
 			}
 			f.log.Debug("fetching session keys", "fault", err.Error())
-			sleep(ctx, max(retry.next(), asked(err)))
+			if pause := max(retry.next(), asked(err)); asked(err) > 0 {
+				sleep(ctx, pause)
+			} else if await(ctx, f.wanted, pause) {
+				retry.reset() // the feed names others now
+			}
 		}
 	}
+}
+
+// await waits for a signal, but no longer than d, and reports whether it came.
+func await(ctx context.Context, c <-chan struct{}, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-c:
+		return true
+	case <-t.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // signal wakes a goroutine up; one wake-up stands for many.
