@@ -86,10 +86,7 @@ func (a *app) dev(ctx context.Context, asJSON bool, log *slog.Logger) (err error
 	if info.throwAway {
 		defer func() { err = errors.Join(err, os.RemoveAll(s.Data)) }()
 	}
-	if err := s.fill(ctx, info, log); err != nil {
-		return errors.Join(err, closeBoth())
-	}
-	d, err := openDaemon(s, public, admin, log)
+	d, err := s.openDev(ctx, info, public, admin, log)
 	if err != nil {
 		return errors.Join(err, closeBoth())
 	}
@@ -126,13 +123,27 @@ func (s *settings) devFolder(info *devRun) error {
 	return s.check()
 }
 
-// fill makes what is missing in the data folder: ring, user, service client.
-func (s *settings) fill(ctx context.Context, info *devRun, log *slog.Logger) error {
+// openDev opens the data folder and makes what is missing in it. The user and
+// the client get their new secrets last: only once the store is locked is it
+// sure that no other service runs in this folder, with the secrets of before.
+func (s *settings) openDev(ctx context.Context, info *devRun, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
 	if !exists(s.path(ringFile)) {
 		if _, err := s.newRing(); err != nil {
-			return err
+			return nil, err
 		}
 	}
+	d, err := openDaemon(s, public, admin, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fill(ctx, info, log); err != nil {
+		return nil, errors.Join(err, d.store.Close())
+	}
+	return d, nil
+}
+
+// fill makes the user and the service client, or gives them new secrets.
+func (s *settings) fill(ctx context.Context, info *devRun, log *slog.Logger) error {
 	if err := s.fillUser(ctx, info, log); err != nil {
 		return err
 	}

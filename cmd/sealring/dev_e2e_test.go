@@ -187,10 +187,7 @@ func TestDevEndsWhenTheAuthServiceDoes(t *testing.T) {
 	info := &devRun{Issuer: "http://localhost:" + portOf(public)}
 	s.Issuer, s.Audiences = info.Issuer, []string{demoAudience}
 	log := slog.New(slog.DiscardHandler)
-	if err := s.fill(t.Context(), info, log); err != nil {
-		t.Fatal(err)
-	}
-	d, err := openDaemon(s, public, admin, log)
+	d, err := s.openDev(t.Context(), info, public, admin, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,6 +239,33 @@ func TestDevGoesOnInAFolderThatIsKept(t *testing.T) {
 	})
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+func TestASecondDevInAFolderInUseLeavesTheFirstAlone(t *testing.T) {
+	data := filepath.Join(t.TempDir(), "data")
+	_, said := startDev(t, t.TempDir(), "--data", data)
+	second := start(t, []string{"TMPDIR=" + t.TempDir()}, append(append([]string{"dev"}, anyPorts...), "--data", data)...)
+	select {
+	case <-second.ended:
+	case <-time.After(patience):
+		t.Fatal("it starts all the same")
+	}
+	if code := second.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(second.stderr.String(), "opening store") {
+		t.Errorf("ends with %d and says %q", code, second.stderr.String())
+	}
+	mustLogIn(t, said.Issuer, said.Password, "token")
+	req, err := http.NewRequest(http.MethodGet, said.Issuer+"/v1/session-keys", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth(said.ClientID, said.ClientSecret)
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if resp.Body.Close(); resp.StatusCode != http.StatusOK {
+		t.Errorf("the client's secret is answered %s", resp.Status)
 	}
 }
 
