@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -25,29 +26,38 @@ type revocationView struct {
 }
 
 func (a *app) revokeCommand() *cobra.Command {
-	var session, subject, token, client, before string
+	var session, subject, user, token, client, before string
 	var all bool
 	c := &cobra.Command{
-		Use: "revoke (--session SID | --subject SUB | --token JTI | --client ID | --all)", Short: "Stop trusting something, everywhere, within a second",
+		Use: "revoke (--session SID | --subject SUB | --user NAME | --token JTI | --client ID | --all)", Short: "Stop trusting something, everywhere, within a second",
 		Long: `Stop trusting a session, everything of a subject or of a client, one token, or
-everything. It goes through the admin API; when the command returns, the
+everything. A user's name is not what tokens carry: --user looks the subject up
+in the user file of the data folder. It goes through the admin API; when the command returns, the
 revocation is on disk and on its way to every service. It cannot be undone:
 whoever is to be let in again logs in again.`,
-		Example: `  sealring revoke --subject u-8c1f
+		Example: `  sealring revoke --user ann
+  sealring revoke --subject u-8c1f
   sealring revoke --all --before 2026-11-21T09:00:00Z`,
 		Args: cobra.NoArgs,
 	}
 	flags := c.Flags()
 	flags.StringVar(&session, "session", "", "a session, by its sid")
 	flags.StringVar(&subject, "subject", "", "every session of a subject (sub)")
+	flags.StringVar(&user, "user", "", "every session of a user of the built-in user file, by name")
 	flags.StringVar(&token, "token", "", "one access token, by its jti")
 	flags.StringVar(&client, "client", "", "everything issued to a client, by its id")
 	flags.BoolVar(&all, "all", false, "everything")
-	flags.StringVar(&before, "before", "", "with --subject, --client, --all: logins before this time (RFC 3339; default: now)")
-	c.MarkFlagsMutuallyExclusive("session", "subject", "token", "client", "all")
-	c.MarkFlagsOneRequired("session", "subject", "token", "client", "all")
+	flags.StringVar(&before, "before", "", "with --subject, --user, --client, --all: logins before this time (RFC 3339; default: now)")
+	c.MarkFlagsMutuallyExclusive("session", "subject", "user", "token", "client", "all")
+	c.MarkFlagsOneRequired("session", "subject", "user", "token", "client", "all")
 	uses := []string{"data", "admin_url", "admin_listen", "admin_token"}
 	return a.printing(a.command(c, uses, func(ctx context.Context, _ []string) error {
+		if user != "" {
+			var err error
+			if subject, err = a.subjectOf(user); err != nil {
+				return err
+			}
+		}
 		req := revocationRequest{Type: "all"}
 		for kind, value := range map[string]string{"session": session, "subject": subject, "token": token, "client": client} {
 			if value != "" {
@@ -64,9 +74,47 @@ whoever is to be let in again logs in again.`,
 		if err != nil {
 			return err
 		}
+		if req.Type == "subject" && user == "" {
+			a.warnOfSubject(ctx, subject)
+		}
 		return a.print(made, []string{"TYPE", "ID", "TIME", "KEPT UNTIL"},
 			[][]string{{made.Type, made.ID, moment(made.Time), moment(made.Expires)}})
 	}))
+}
+
+// subjectOf looks a user's subject up in the user file.
+func (a *app) subjectOf(name string) (string, error) {
+	f, err := a.openUsers()
+	if err != nil {
+		return "", err
+	}
+	u, err := f.Find(name)
+	if err != nil {
+		return "", fmt.Errorf("looking up user: %w; --subject takes the sub of a user who is kept elsewhere", err)
+	}
+	return u.Subject, nil
+}
+
+// warnOfSubject says so when the user file knows no such subject: it may be a
+// user's name, whose sessions all go on. It is no error, because subjects may
+// come from elsewhere.
+func (a *app) warnOfSubject(ctx context.Context, subject string) {
+	if !exists(a.settings.path(usersFile)) {
+		return
+	}
+	f, err := a.openUsers()
+	if err != nil {
+		a.say("warning: whether there is a subject %q was not looked up: %v", subject, err)
+		return
+	}
+	if _, err := f.Lookup(ctx, subject); err == nil {
+		return
+	}
+	if u, err := f.Find(subject); err == nil {
+		a.say("warning: %q is the name of a user whose subject is %s, and whose sessions go on. To end them:\n  sealring revoke --user %s", subject, u.Subject, u.Username)
+		return
+	}
+	a.say("warning: no user in %s has the subject %q", a.settings.path(usersFile), subject)
 }
 
 func (r *revocationRequest) before(text string) error {

@@ -82,7 +82,7 @@ func (a *app) usersPasswd() *cobra.Command {
 		Use: "passwd NAME", Short: "Set a user's password",
 		Long: `Set a user's password. It is asked for twice at a terminal, and is one line of
 standard input otherwise. Sessions that are open stay open; to end them:
-sealring revoke --subject SUB.`,
+sealring revoke --user NAME.`,
 		Args: cobra.ExactArgs(1),
 	}
 	return a.command(c, dataOnly, func(ctx context.Context, args []string) error {
