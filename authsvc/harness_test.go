@@ -311,7 +311,7 @@ func (w *world) sealed(change func(*tokens.Refresh)) string {
 	w.t.Helper()
 	now := time.Now()
 	r := &tokens.Refresh{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), Subject: "u-ann", ClientID: "login",
-		Audience: []string{"orders"}, AuthTime: now.Truncate(time.Second), SessionEnd: now.Add(time.Hour).Truncate(time.Second)}
+		Audience: []string{"orders"}, AuthTime: now.Truncate(time.Second), IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(time.Hour).Truncate(time.Second)}
 	if change != nil {
 		change(r)
 	}

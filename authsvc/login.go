@@ -88,7 +88,7 @@ func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
 	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second) // whole, as every token says it
 	g := &grant{
 		claims:  s.claims(user, req.Audience, tokens.NewID(), now, end),
-		idleEnd: earlier(now.Add(s.cfg.IdleTTL).Truncate(time.Second), end),
+		idleEnd: s.idleEnd(now.UnixMilli(), end),
 		end:     end,
 		cookie:  req.Mode == openapi.ModeCookie,
 		data:    req.Data,
@@ -105,6 +105,7 @@ func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
 		ClientID:   loginClient,
 		Audience:   req.Audience,
 		AuthTime:   g.claims.AuthTime,
+		IdleEnd:    g.idleEnd,
 		SessionEnd: end,
 		Cookie:     g.cookie,
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/tokens"
@@ -44,8 +45,8 @@ func (s *Service) logout(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, dead := s.hub.list.Match(c); dead {
-		return loggedOut(), nil // before, and on disk
+	if e, dead := s.hub.list.Match(c); dead && (e.Type != revocation.Token || c.SessionID.IsZero()) {
+		return loggedOut(), nil // before, and on disk; of a token alone, its session goes on
 	}
 	if err := s.revoke(r, s.sessionEntry(c, now)); err != nil {
 		return nil, err
@@ -162,12 +163,20 @@ func (s *Service) sessionEntry(c *tokens.Claims, now time.Time) revocation.Entry
 // slack is what two clocks and the leeway of a verifier add to any end.
 func (s *Service) slack() time.Duration { return 2 * s.cfg.ClockSkew }
 
-// idles is when the last token of a session that ends now will have run out.
-func (s *Service) idles(now time.Time) time.Time { return now.Add(s.cfg.IdleTTL + s.slack()) }
+// idles is when the last token of a session that ends now will have run out:
+// by the ring's plan, which covers every idle_ttl that was ever set.
+func (s *Service) idles(now time.Time) time.Time {
+	life := s.hub.ring.Load().Plan().Life
+	return now.Add(max(life[keys.RefreshToken], life[keys.AccessToken]) + s.slack())
+}
 
 // outlives is when the last session that has begun by now will have ended.
 func (s *Service) outlives(now time.Time) time.Time {
-	return now.Add(s.cfg.SessionTTL + s.cfg.AccessTTL + s.slack())
+	end := now.Add(s.cfg.SessionTTL + s.cfg.AccessTTL + s.slack())
+	if idle := s.idles(now); idle.After(end) {
+		return idle // sessions of a longer session_ttl, set before
+	}
+	return end
 }
 
 // loggedOut is the answer to both. Clear-Site-Data leaves "cookies" out: it

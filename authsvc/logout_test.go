@@ -1,12 +1,15 @@
 package authsvc_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
 	"time"
 
+	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 func TestLogout(t *testing.T) {
@@ -70,6 +73,50 @@ func TestLogoutEndsThisSessionAlone(t *testing.T) {
 	a, b := w.login().str(t, "access_token"), w.login().str(t, "access_token")
 	w.post("/v1/logout", "", withBearer(a)).want(t, 204, "")
 	w.get("/v1/session", withBearer(b)).want(t, 200, "")
+}
+
+// A revoked token does not speak for its session, which goes on until it is
+// ended itself.
+func TestLogoutByATokenThatWasRevokedAloneEndsTheSession(t *testing.T) {
+	w := newWorld(t)
+	in := w.login()
+	token := in.str(t, "access_token")
+	c, err := tokens.Verify(token, w.ring, tokens.Expect{Issuer: w.issuer, Audiences: []string{"orders"}}, time.Now())
+	must(t, err)
+	must(t, w.log.Append(t.Context(), revocation.TokenEntry(c.ID, time.Now(), c.ExpiresAt)))
+	w.post("/v1/logout", "", withBearer(token)).want(t, 204, "")
+	w.refresh(in.str(t, "refresh_token")).want(t, 401, "session-ended")
+}
+
+// A revocation outlives every refresh token that it can match, whatever
+// lifetimes were set before or are set later: idle ends are fixed in the token
+// and bounded by the ring's plan, and that only grows.
+func TestARevocationOutlivesWhatItEnds(t *testing.T) {
+	w := newWorld(t)
+	w.post("/v1/logout", "", withBearer(w.login().str(t, "access_token"))).want(t, 204, "")
+	w.post("/v1/logout/all", "", withBearer(w.login().str(t, "access_token"))).want(t, 204, "")
+	until, count := map[revocation.Type]time.Time{}, map[revocation.Type]int{}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	_ = w.log.Follow(ctx, func(b authsvc.Batch) {
+		for _, e := range b.Frame.Entries {
+			until[e.Type] = time.Unix(int64(e.Exp), 0)
+			count[e.Type]++
+		}
+		cancel()
+	})
+	if count[revocation.Session] != 2 || count[revocation.Subject] != 1 {
+		t.Errorf("entries by type: %v, want one session for each logout and one subject", count)
+	}
+	idle := w.ring.Plan().Life[keys.RefreshToken]
+	if idle < 2*time.Hour {
+		t.Fatalf("the plan's idle life of %v is not longer than the service's: nothing is shown", idle)
+	}
+	for kind, life := range map[revocation.Type]time.Duration{revocation.Session: idle, revocation.Subject: max(idle, 12*time.Hour)} {
+		if left := time.Until(until[kind]); left < life {
+			t.Errorf("a %s entry lives %v more, want at least %v", kind, left, life)
+		}
+	}
 }
 
 func TestLogoutOfAll(t *testing.T) {

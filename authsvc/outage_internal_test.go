@@ -63,7 +63,7 @@ func TestDegradedRefreshEndsWithKnowledge(t *testing.T) {
 	s := offline(t, still{})
 	s.hub.stall()
 	now := time.Now()
-	token := &tokens.Refresh{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), SessionEnd: now.Add(time.Hour)}
+	token := &tokens.Refresh{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(time.Hour)}
 	r := httptest.NewRequest("POST", "/v1/refresh", nil)
 	for _, tc := range []struct {
 		name string

@@ -106,7 +106,7 @@ func (s *Service) openRefresh(raw string, cookie bool, now time.Time) (*tokens.R
 		return nil, middleware.ErrInvalidToken
 	case !now.Before(t.SessionEnd):
 		return nil, sessionEnded(openapi.ProblemReasonExpired, cookie)
-	case !now.Before(s.idleEnd(t.IssuedAt, t)):
+	case !now.Before(t.IdleEnd):
 		return nil, sessionEnded(openapi.ProblemReasonIdle, cookie)
 	}
 	return t, nil
@@ -143,7 +143,7 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 	user.Subject = t.Subject
 	g := &grant{
 		claims:  s.claims(user, audience, t.SessionID, now, t.SessionEnd),
-		idleEnd: s.idleEnd(now.UnixMilli(), t),
+		idleEnd: s.idleEnd(now.UnixMilli(), t.SessionEnd),
 		end:     t.SessionEnd,
 		cookie:  t.Cookie,
 	}
@@ -191,27 +191,30 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 	case !out.Verdict.Granted():
 		return s.ended(r, t, out)
 	}
-	g.refresh, g.idleEnd = successor(t, out), s.idleEnd(out.IssuedAt, t)
+	g.idleEnd = s.idleEnd(out.IssuedAt, t.SessionEnd)
+	g.refresh = successor(t, out, g.idleEnd)
 	return nil
 }
 
-// rehearse makes the cookies of the answer to come and counts them: an answer
-// that does not fit must change nothing in the store.
+// rehearse makes the answer to come, and counts its bytes where it sets
+// cookies. An answer that can not be made must change nothing in the store:
+// the token would be spent, and its honest repetition taken for a theft.
 func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now time.Time) error {
-	if !g.cookie {
-		return nil
-	}
-	g.refresh = successor(t, Outcome{Generation: t.Generation + 1, IssuedAt: now.UnixMilli(), ParentIssuedAt: t.IssuedAt})
+	next := Outcome{Generation: t.Generation + 1, IssuedAt: now.UnixMilli(), ParentIssuedAt: t.IssuedAt}
+	g.refresh = successor(t, next, g.idleEnd)
 	p, err := s.granted(g, now)
-	if err != nil {
+	if err != nil || !g.cookie {
 		return err
 	}
 	return p.fits(base)
 }
 
-// idleEnd is when a refresh token issued then runs out.
-func (s *Service) idleEnd(issuedAt int64, t *tokens.Refresh) time.Time {
-	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL).Truncate(time.Second), t.SessionEnd)
+// idleEnd is when a refresh token that is made for that moment, Unix
+// milliseconds, runs out. The token carries it: a revocation is kept until the
+// tokens it can match have run out, and a longer idle_ttl set later must not
+// outlive that.
+func (s *Service) idleEnd(issuedAt int64, end time.Time) time.Time {
+	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL).Truncate(time.Second), end)
 }
 
 // granted is reply for a session that may have been revoked meanwhile.
@@ -224,9 +227,10 @@ func (s *Service) granted(g *grant, now time.Time) (*reply, error) {
 }
 
 // successor is the refresh token that the store decided on.
-func successor(t *tokens.Refresh, out Outcome) *tokens.Refresh {
+func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refresh {
 	next := *t
 	next.Generation, next.IssuedAt, next.ParentIssuedAt = out.Generation, out.IssuedAt, out.ParentIssuedAt
+	next.IdleEnd = idleEnd
 	return &next
 }
 
@@ -238,7 +242,7 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, cause er
 		return unavailable(fmt.Errorf("presenting a refresh token: %w", cause))
 	}
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
-	g.refresh, g.idleEnd = nil, s.idleEnd(t.IssuedAt, t)
+	g.refresh, g.idleEnd = nil, t.IdleEnd
 	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(maxDegradedLife))
 	return nil
 }

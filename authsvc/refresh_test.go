@@ -3,6 +3,7 @@ package authsvc_test
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -28,6 +29,7 @@ func (w *world) aged(sid tokens.ID, g uint32, ago time.Duration) string {
 	return w.sealed(func(r *tokens.Refresh) {
 		r.SessionID, r.Generation = sid, g
 		r.IssuedAt = time.Now().Add(-ago).UnixMilli()
+		r.IdleEnd = time.Now().Add(30*time.Minute - ago)
 		r.AuthTime = time.Now().Add(-time.Hour).Truncate(time.Second)
 	})
 }
@@ -193,6 +195,7 @@ func TestRefreshRefuses(t *testing.T) {
 		code, reason string
 	}{
 		{"an unused session", w.aged(tokens.NewID(), 0, 31*time.Minute), "session-ended", "idle"},
+		{"a session that idled under a shorter idle_ttl", w.sealed(func(r *tokens.Refresh) { r.IdleEnd = time.Now().Add(-time.Second) }), "session-ended", "idle"},
 		{"a session at its end", w.sealed(func(r *tokens.Refresh) { r.SessionEnd = time.Now().Add(-time.Second) }), "session-ended", "expired"},
 		{"a revoked session", w.sealed(func(r *tokens.Refresh) { r.SessionID = revoked }), "session-ended", "revoked"},
 		{"a user that is gone", w.sealed(func(r *tokens.Refresh) { r.Subject = "u-gone" }), "session-ended", "revoked"},
@@ -283,19 +286,35 @@ func TestFaultsAreNever401(t *testing.T) {
 	}
 }
 
-// An answer that does not fit must leave the refresh token as it was.
+// An answer that does not fit must leave the refresh token as it was: the
+// client will try again with it, and that must not look like a theft.
 func TestRefreshThatDoesNotFitChangesNothing(t *testing.T) {
 	w := newWorld(t)
-	in := w.loginCookie()
-	w.users.with(func(u *authsvc.User) {
-		for i := range 60 {
-			u.Roles = append(u.Roles, fmt.Sprintf("a role with a rather long name to fill the cookie %d", i))
-		}
-	})
-	a := w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 413, "session-too-large")
-	if len(a.cookies) != 0 || w.store.presents.Load() != 0 {
-		t.Errorf("cookies %v, the store was asked %d times", a.cookies, w.store.presents.Load())
+	cookies, token := w.loginCookie().cookies, w.login().str(t, "refresh_token")
+	ways := map[string]struct {
+		roles   int
+		refresh func() answer
+	}{
+		"cookies": {60, func() answer { return w.post("/v1/refresh", "", withCookies(cookies...)) }},
+		"a token": {70, func() answer { return w.refresh(token) }},
+		"a token of OAuth": {70, func() answer {
+			return w.form(url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token}})
+		}},
 	}
-	w.users.more.Store(nil)
-	w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 200, "")
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			w.users.with(func(u *authsvc.User) {
+				for i := range way.roles {
+					u.Roles = append(u.Roles, fmt.Sprintf("a role with a rather long name to fill the answer %d", i))
+				}
+			})
+			before := w.store.presents.Load()
+			a := way.refresh()
+			if a.status == 200 || len(a.cookies) != 0 || w.store.presents.Load() != before {
+				t.Errorf("%d %s, cookies %v, the store was asked %d times", a.status, a.body, a.cookies, w.store.presents.Load()-before)
+			}
+			w.users.more.Store(nil)
+			way.refresh().want(t, 200, "")
+		})
+	}
 }

@@ -151,6 +151,9 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 	if g.claims.Scope, err = narrowed(g.claims.Scope, req.Scope); err != nil {
 		return nil, err
 	}
+	if err := s.rehearse(g, t, nil, now); err != nil {
+		return nil, err
+	}
 	if err := s.present(r, g, t, "", now); err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func refreshToken(t *testing.T) string {
 	raw, err := tokens.SealRefresh(&tokens.Refresh{
 		SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), ParentIssuedAt: now.UnixMilli(),
 		Subject: "ann", ClientID: "login", Audience: []string{"test-service"},
-		AuthTime: now, SessionEnd: now.Add(time.Hour),
+		AuthTime: now, IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(time.Hour),
 	}, k)
 	if err != nil {
 		t.Fatal(err)

@@ -124,7 +124,7 @@ func ExampleSealRefresh() {
 	raw, err := tokens.SealRefresh(&tokens.Refresh{
 		SessionID: tokens.NewID(), Generation: 4, IssuedAt: now.UnixMilli(), ParentIssuedAt: now.UnixMilli() - 300_000,
 		Subject: "ann", ClientID: "login", Audience: []string{"orders"},
-		AuthTime: now.Add(-time.Hour), SessionEnd: now.Add(11 * time.Hour),
+		AuthTime: now.Add(-time.Hour), IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(11 * time.Hour),
 	}, key)
 	if err != nil {
 		panic(err)

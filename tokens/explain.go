@@ -136,7 +136,7 @@ func foundRefresh(a *artefact) string {
 		return ""
 	}
 	return "generation " + strconv.FormatUint(uint64(a.refresh.Generation), 10) +
-		", session end " + a.when(a.refresh.SessionEnd)
+		", idle end " + a.when(a.refresh.IdleEnd) + ", session end " + a.when(a.refresh.SessionEnd)
 }
 
 // when is a time and how far it is away.

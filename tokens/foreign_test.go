@@ -188,7 +188,7 @@ func newExchange(t *testing.T) (exchange, keys.Source, time.Time) {
 	}
 	rawRefresh, err := tokens.SealRefresh(&tokens.Refresh{
 		SessionID: claims.SessionID, IssuedAt: now.UnixMilli(), Subject: "ann", ClientID: "login",
-		Audience: claims.Audience, Scope: claims.Scope, AuthTime: now, SessionEnd: now.Add(time.Hour),
+		Audience: claims.Audience, Scope: claims.Scope, AuthTime: now, IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(time.Hour),
 	}, refresh)
 	if err != nil {
 		t.Fatal(err)

@@ -154,7 +154,7 @@ func annsRefresh() *tokens.Refresh {
 	return &tokens.Refresh{
 		SessionID: id(2), Generation: 3, IssuedAt: noon.UnixMilli(), ParentIssuedAt: noon.UnixMilli() - 290_123,
 		Subject: "ann", ClientID: "login", Audience: []string{"orders"}, Scope: []string{"orders:read"},
-		AuthTime: noon.Add(-time.Hour), SessionEnd: noon.Add(11 * time.Hour), Cookie: true,
+		AuthTime: noon.Add(-time.Hour), IdleEnd: noon.Add(30 * time.Minute), SessionEnd: noon.Add(11 * time.Hour), Cookie: true,
 	}
 }
 

@@ -15,8 +15,8 @@ import (
 //
 // Its plaintext is, in this order: version byte 1; one byte that is 1 for a
 // cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
-// and ParentIssuedAt in eight; AuthTime and SessionEnd in four, in Unix
-// seconds; Subject and ClientID, each as two bytes of length and the text;
+// and ParentIssuedAt in eight; AuthTime, IdleEnd and SessionEnd in four, in
+// Unix seconds; Subject and ClientID, each as two bytes of length and the text;
 // Audience and Scope, each as one byte of count and the texts.
 type Refresh struct {
 	SessionID      ID
@@ -28,6 +28,7 @@ type Refresh struct {
 	Audience       []string  // what the access tokens are for, at least one
 	Scope          []string  // what they allow; may be empty
 	AuthTime       time.Time // the login; whole seconds
+	IdleEnd        time.Time // end of this token unless used before, fixed when it is made; whole seconds
 	SessionEnd     time.Time // absolute end, fixed at login; whole seconds
 	Cookie         bool      // mode of the session: cookie, else token
 }
@@ -80,7 +81,7 @@ func (r *Refresh) validate() error {
 	if r.IssuedAt <= 0 || r.IssuedAt > maxMillis || r.ParentIssuedAt < 0 || r.ParentIssuedAt > maxMillis {
 		return faultRange
 	}
-	if !validTime(r.AuthTime) || !validTime(r.SessionEnd) {
+	if !validTime(r.AuthTime) || !validTime(r.IdleEnd) || !validTime(r.SessionEnd) {
 		return faultRange
 	}
 	if len(r.Audience) == 0 || len(r.Audience) > maxList || len(r.Scope) > maxList {
@@ -114,6 +115,7 @@ func (r *Refresh) encode() []byte {
 	w.uint64(uint64(r.IssuedAt))
 	w.uint64(uint64(r.ParentIssuedAt))
 	w.time(r.AuthTime)
+	w.time(r.IdleEnd)
 	w.time(r.SessionEnd)
 	w.text(r.Subject)
 	w.text(r.ClientID)
@@ -131,7 +133,7 @@ func parseRefresh(plain []byte) (*Refresh, bool) {
 	copy(r.SessionID[:], f.take(len(r.SessionID)))
 	r.Generation = f.uint32()
 	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
-	r.AuthTime, r.SessionEnd = f.time(), f.time()
+	r.AuthTime, r.IdleEnd, r.SessionEnd = f.time(), f.time(), f.time()
 	r.Subject, r.ClientID = f.text(), f.text()
 	r.Audience, r.Scope = f.texts(), f.texts()
 	return r, f.done() && r.validate() == nil

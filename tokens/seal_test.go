@@ -242,7 +242,7 @@ func TestOpenRefreshGivesBackWhatSealRefreshTook(t *testing.T) {
 			IssuedAt:   rapid.Int64Range(1, 1<<41).Draw(t, "i"), ParentIssuedAt: rapid.Int64Range(0, 1<<41).Draw(t, "p"),
 			Subject: text.Draw(t, "sub"), ClientID: text.Draw(t, "client"),
 			Audience: rapid.SliceOfN(text, 1, 5).Draw(t, "aud"), Scope: rapid.SliceOfN(scope, 1, 5).Draw(t, "scope"),
-			AuthTime: second.Draw(t, "auth"), SessionEnd: second.Draw(t, "end"), Cookie: rapid.Bool().Draw(t, "cookie"),
+			AuthTime: second.Draw(t, "auth"), IdleEnd: second.Draw(t, "idle"), SessionEnd: second.Draw(t, "end"), Cookie: rapid.Bool().Draw(t, "cookie"),
 		}
 		copy(want.SessionID[:], rapid.SliceOfN(rapid.ByteMin(1), 16, 16).Draw(t, "sid"))
 		raw, err := tokens.SealRefresh(want, f.refresh)
@@ -271,6 +271,7 @@ func TestSealRefreshRefuses(t *testing.T) {
 		"a scope with a blank": func(r *tokens.Refresh) { r.Scope = []string{"a b"} },
 		"no login":             func(r *tokens.Refresh) { r.AuthTime = time.Time{} },
 		"no end":               func(r *tokens.Refresh) { r.SessionEnd = time.Time{} },
+		"no idle end":          func(r *tokens.Refresh) { r.IdleEnd = time.Time{} },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := annsRefresh()
