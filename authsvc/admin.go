@@ -92,8 +92,16 @@ func (a *adminAPI) CreateRevocation(w http.ResponseWriter, r *http.Request) {
 	s.finish(w, r, p, err)
 }
 
+// revocationRequest is adminapi.RevocationRequest, but tells a Before that is
+// absent, which means now, from the zero time, which would mean nobody.
+type revocationRequest struct {
+	Type   adminapi.RevocationType `json:"type"`
+	Value  string                  `json:"value,omitempty"`
+	Before *time.Time              `json:"before,omitempty"`
+}
+
 func (s *Service) createRevocation(r *http.Request) (*reply, error) {
-	var req adminapi.RevocationRequest
+	var req revocationRequest
 	if err := needJSON(r, &req); err != nil {
 		return nil, err
 	}
@@ -108,13 +116,13 @@ func (s *Service) createRevocation(r *http.Request) (*reply, error) {
 }
 
 // entryOf makes the entry that a request asks for.
-func (s *Service) entryOf(req *adminapi.RevocationRequest, now time.Time) (revocation.Entry, error) {
+func (s *Service) entryOf(req *revocationRequest, now time.Time) (revocation.Entry, error) {
 	if err := s.checkRevocation(req, now); err != nil {
 		return revocation.Entry{}, err
 	}
-	iss, before := s.cfg.Issuer, req.Before
-	if before.IsZero() {
-		before = s.after(time.Unix(max(now.Unix(), s.newest.Load()), 0), now)
+	iss, before := s.cfg.Issuer, s.after(time.Unix(max(now.Unix(), s.newest.Load()), 0), now)
+	if req.Before != nil {
+		before = *req.Before
 	}
 	switch req.Type {
 	case adminapi.RevocationTypeToken, adminapi.RevocationTypeSession:
@@ -127,7 +135,7 @@ func (s *Service) entryOf(req *adminapi.RevocationRequest, now time.Time) (revoc
 		}
 		return revocation.SessionEntry(id, now, s.idles(now)), nil
 	case adminapi.RevocationTypeSubject:
-		if req.Before.IsZero() {
+		if req.Before == nil {
 			return s.subjectEntry(req.Value, now), nil
 		}
 		return revocation.SubjectEntry(iss, req.Value, before, s.outlives(now)), nil
@@ -143,14 +151,14 @@ func (s *Service) entryOf(req *adminapi.RevocationRequest, now time.Time) (revoc
 	return revocation.Entry{}, invalidField("type", "is unknown")
 }
 
-func (s *Service) checkRevocation(req *adminapi.RevocationRequest, now time.Time) error {
+func (s *Service) checkRevocation(req *revocationRequest, now time.Time) error {
 	all := req.Type == adminapi.RevocationTypeAll
 	switch {
 	case all && req.Value != "":
 		return invalidField("value", "is not for type all")
 	case !all && req.Value == "":
 		return invalidField("value", "is missing")
-	case req.Before.IsZero():
+	case req.Before == nil:
 	case req.Type == adminapi.RevocationTypeToken, req.Type == adminapi.RevocationTypeSession, req.Type == adminapi.RevocationTypeKey:
 		return invalidField("before", "is not for this type")
 	case req.Before.After(now.Add(time.Second)):

@@ -128,6 +128,9 @@ func (r *revocationRequest) before(text string) error {
 	if r.Type == "session" || r.Type == "token" {
 		return usagef("--before goes with --subject, --client or --all")
 	}
+	if t.Unix() < 1 { // the zero time would count as no time at all: as now
+		return usagef("--before %q is before 1970: it would end no session", text)
+	}
 	r.Before = t
 	return nil
 }
