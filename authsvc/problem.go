@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
-// problem is an error that knows its answer. This file is the only place where
-// errors become HTTP.
+// problem is an error that knows its answer. This file is where errors become
+// HTTP: as problem documents (RFC 9457), and for /v1/token as RFC 6749 §5.2 has
+// them. Only the guard's refusals are written elsewhere, by the guard.
 type problem struct {
 	status    int
 	code      openapi.ProblemCode
@@ -26,17 +28,13 @@ type problem struct {
 	cause     error          // for the log
 }
 
+// Error joins what there is: code, reason, detail, cause.
 func (p *problem) Error() string {
-	s := string(p.code)
-	for _, more := range []string{string(p.reason), p.detail} {
-		if more != "" {
-			s += ": " + more
-		}
-	}
+	parts := []string{string(p.code), string(p.reason), p.detail}
 	if p.cause != nil {
-		s += ": " + p.cause.Error()
+		parts = append(parts, p.cause.Error())
 	}
-	return s
+	return strings.Join(slices.DeleteFunc(parts, func(s string) bool { return s == "" }), ": ")
 }
 
 func (p *problem) Unwrap() error { return p.cause }
