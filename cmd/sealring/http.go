@@ -16,9 +16,14 @@ const (
 	bodyTime     = 15 * time.Second
 	answerTime   = 60 * time.Second
 	idleTime     = 2 * time.Minute
-	maxHeader    = 32 << 10
 	shutdownTime = 10 * time.Second
 )
+
+// maxHeader lets a header of 1 MiB through to the handlers, beside the rest of
+// the request. They refuse a credential by its length before any work is done
+// on it, as a problem document like every other refusal; net/http would answer
+// 431 in plain text.
+const maxHeader = 1<<20 + 64<<10
 
 // serveHTTP serves until ctx ends, then lets requests under way finish for
 // shutdownTime.

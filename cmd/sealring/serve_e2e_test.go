@@ -163,6 +163,32 @@ func TestAServiceThatStartsBeforeTheIssuerSaysSoAndRecovers(t *testing.T) {
 	s.demoReady(t)
 }
 
+// A credential of any length is refused in the one form, and not by net/http.
+func TestAMegabyteOfDotsIsAProblemDocument(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	s.startDemo(t)
+	s.demoReady(t)
+	dots := strings.Repeat(".", 1<<20)
+	for _, c := range []credential{{"Authorization", "Bearer " + dots}, {"Cookie", "__Host-session=" + dots}} {
+		for _, url := range []string{s.direct + "/v1/session", s.direct + "/v1/verify", s.demoURL + "/", s.demoURL + "/stream"} {
+			req, err := http.NewRequest(http.MethodGet, url, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set(c.header, c.value)
+			resp, err := client.Do(req)
+			if err != nil {
+				t.Errorf("%s in %v: %v", url, c, err)
+				continue
+			}
+			if resp.Body.Close(); resp.StatusCode != http.StatusUnauthorized || resp.Header.Get("Content-Type") != "application/problem+json" {
+				t.Errorf("%s in %v: %s, %s", url, c, resp.Status, resp.Header.Get("Content-Type"))
+			}
+		}
+	}
+}
+
 // Requests of every kind go on while the keys turn: none may be refused.
 func TestARotationRefusesNoValidRequest(t *testing.T) {
 	s := newSite(t)
