@@ -37,18 +37,18 @@ func open(t testing.TB, path string, c *clock) *Store {
 func TestStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) *storetest.Subject {
 		path, c := filepath.Join(t.TempDir(), "store.db"), newClock()
-		s := open(t, path, c)
-		return &storetest.Subject{
-			Store: s,
-			Now:   c.now,
-			Pass:  c.pass,
-			Restart: func(t *testing.T) storetest.Store {
-				if err := s.Close(); err != nil {
-					t.Fatal(err)
-				}
-				s = open(t, path, c)
-				return s
-			},
+		subject := &storetest.Subject{Now: c.now, Pass: c.pass}
+		begin := func(t *testing.T) {
+			s := open(t, path, c)
+			subject.Log, subject.Sessions, subject.Close = s, s, s.Close
 		}
+		subject.Restart = func(t *testing.T) {
+			if err := subject.Close(); err != nil {
+				t.Fatal(err)
+			}
+			begin(t)
+		}
+		begin(t)
+		return subject
 	})
 }

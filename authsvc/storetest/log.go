@@ -12,7 +12,7 @@ import (
 )
 
 func deliveredBeforeReturn(t *testing.T, s *Subject) {
-	fs := []*followed{follow(t, s.Store), follow(t, s.Store)}
+	fs := []*followed{follow(t, s.Log), follow(t, s.Log)}
 	for _, f := range fs {
 		f.next(t)
 	}
@@ -33,13 +33,13 @@ func deliveredBeforeReturn(t *testing.T, s *Subject) {
 }
 
 func snapshotFirst(t *testing.T, s *Subject) {
-	empty := snapshot(t, s.Store)
+	empty := snapshot(t, s.Log)
 	if empty.Kind != revocation.Snapshot || empty.Pos.Epoch == 0 || len(empty.Entries) != 0 {
 		t.Errorf("of an empty store: %+v", empty)
 	}
 	es := []revocation.Entry{s.entry(), s.entry(), revocation.AllEntry(s.Now(), s.Now().Add(time.Minute))}
 	s.append(t, es...)
-	full := snapshot(t, s.Store)
+	full := snapshot(t, s.Log)
 	if full.Kind != revocation.Snapshot || full.Pos.Epoch != empty.Pos.Epoch || full.Pos.Cursor.Compare(empty.Pos.Cursor) <= 0 {
 		t.Errorf("after an append: %+v", full)
 	}
@@ -58,19 +58,19 @@ func snapshotFirst(t *testing.T, s *Subject) {
 // an unbroken chain, and all entries.
 func noGaps(t *testing.T, s *Subject) {
 	const writers, each = 16, 25
-	fs := []*followed{follow(t, s.Store)}
+	fs := []*followed{follow(t, s.Log)}
 	var wg sync.WaitGroup
 	for range writers {
 		wg.Go(func() {
 			for range each {
-				if err := s.Store.Append(context.Background(), s.entry()); err != nil {
+				if err := s.Log.Append(context.Background(), s.entry()); err != nil {
 					t.Errorf("appending: %v", err)
 				}
 			}
 		})
 	}
 	for range 5 {
-		fs = append(fs, follow(t, s.Store))
+		fs = append(fs, follow(t, s.Log))
 	}
 	wg.Wait()
 	for _, f := range fs {
@@ -108,7 +108,7 @@ func mergeByMaximum(t *testing.T, s *Subject) {
 	b := revocation.SubjectEntry("iss", "ann", now, now.Add(time.Hour))
 	s.append(t, a)
 	s.append(t, b)
-	got := snapshot(t, s.Store).Entries
+	got := snapshot(t, s.Log).Entries
 	if len(got) != 1 || got[0].T != b.T || got[0].Exp != a.Exp {
 		t.Errorf("%+v, want one with T %d and Exp %d", got, b.T, a.Exp)
 	}
@@ -117,7 +117,7 @@ func mergeByMaximum(t *testing.T, s *Subject) {
 func coveredIsAcknowledged(t *testing.T, s *Subject) {
 	e := s.entry()
 	s.append(t, e)
-	f := follow(t, s.Store)
+	f := follow(t, s.Log)
 	before := f.next(t)
 	s.append(t, e, e)
 	s.append(t)
@@ -126,7 +126,7 @@ func coveredIsAcknowledged(t *testing.T, s *Subject) {
 		t.Errorf("nothing new was delivered: %+v", b)
 	default:
 	}
-	if after := snapshot(t, s.Store); after.Pos != before.Pos {
+	if after := snapshot(t, s.Log); after.Pos != before.Pos {
 		t.Errorf("the position went from %v to %v", before.Pos, after.Pos)
 	}
 	e.Exp++
@@ -137,24 +137,24 @@ func coveredIsAcknowledged(t *testing.T, s *Subject) {
 }
 
 func expiredIsAcknowledged(t *testing.T, s *Subject) {
-	gone, empty := s.entry(), snapshot(t, s.Store)
+	gone, empty := s.entry(), snapshot(t, s.Log)
 	gone.Exp = uint32(s.Now().Unix())
 	s.append(t, gone)
-	if b := snapshot(t, s.Store); b.Pos != empty.Pos {
+	if b := snapshot(t, s.Log); b.Pos != empty.Pos {
 		t.Errorf("it moved the position from %v to %v", empty.Pos, b.Pos)
 	}
 	short := s.entry()
 	short.Exp = uint32(s.Now().Unix()) + 2
 	s.append(t, gone, short)
-	before := snapshot(t, s.Store)
+	before := snapshot(t, s.Log)
 	if len(before.Entries) != 1 || before.Entries[0].Target() != short.Target() {
 		t.Errorf("kept %+v", before.Entries)
 	}
 	s.Pass(3 * time.Second)
-	if after := snapshot(t, s.Store); len(after.Entries) != 0 || after.Pos != before.Pos {
+	if after := snapshot(t, s.Log); len(after.Entries) != 0 || after.Pos != before.Pos {
 		t.Errorf("later %+v", after)
 	}
-	d, err := s.Store.Since(context.Background(), revocation.Position{Epoch: before.Pos.Epoch})
+	d, err := s.Log.Since(context.Background(), revocation.Position{Epoch: before.Pos.Epoch})
 	if err != nil || len(d.Frame.Entries) != 0 {
 		t.Errorf("since the beginning: %+v, %v", d, err)
 	}
@@ -164,7 +164,7 @@ func madeIsSet(t *testing.T, s *Subject) {
 	fresh, copied := s.entry(), s.entry()
 	copied.Made = fresh.T - 100
 	s.append(t, fresh, copied)
-	es := snapshot(t, s.Store).Entries
+	es := snapshot(t, s.Log).Entries
 	if e, _ := find(es, copied.Target()); e != copied {
 		t.Errorf("a copy became %+v, want %+v", e, copied)
 	}
@@ -174,7 +174,7 @@ func madeIsSet(t *testing.T, s *Subject) {
 	}
 	s.Pass(2 * time.Second)
 	s.append(t, fresh)
-	if again, _ := find(snapshot(t, s.Store).Entries, fresh.Target()); again != e {
+	if again, _ := find(snapshot(t, s.Log).Entries, fresh.Target()); again != e {
 		t.Errorf("made again: %+v, was %+v", again, e)
 	}
 }
@@ -182,17 +182,17 @@ func madeIsSet(t *testing.T, s *Subject) {
 func unfitIsRefused(t *testing.T, s *Subject) {
 	good, bad := s.entry(), s.entry()
 	bad.Type = 99
-	if err := s.Store.Append(context.Background(), good, bad); !errors.Is(err, revocation.ErrInvalid) {
+	if err := s.Log.Append(context.Background(), good, bad); !errors.Is(err, revocation.ErrInvalid) {
 		t.Errorf("an unknown type: %v", err)
 	}
 	many := make([]revocation.Entry, authsvc.MaxAppend+1)
 	for i := range many {
 		many[i] = good
 	}
-	if err := s.Store.Append(context.Background(), many...); !errors.Is(err, revocation.ErrInvalid) {
+	if err := s.Log.Append(context.Background(), many...); !errors.Is(err, revocation.ErrInvalid) {
 		t.Errorf("too many: %v", err)
 	}
-	if b := snapshot(t, s.Store); len(b.Entries) != 0 {
+	if b := snapshot(t, s.Log); len(b.Entries) != 0 {
 		t.Errorf("kept %+v", b.Entries)
 	}
 }
@@ -200,17 +200,17 @@ func unfitIsRefused(t *testing.T, s *Subject) {
 func sinceTells(t *testing.T, s *Subject) {
 	first, second := s.entry(), s.entry()
 	s.append(t, first)
-	at := snapshot(t, s.Store).Pos
+	at := snapshot(t, s.Log).Pos
 	s.append(t, second)
 	raised := first
 	raised.Exp += 10
 	s.append(t, raised)
-	b, err := s.Store.Since(context.Background(), at)
+	b, err := s.Log.Since(context.Background(), at)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f := b.Frame
-	if f.Kind != revocation.Delta || f.PrevEpoch != at.Epoch || f.Prev != at.Cursor || f.Pos != snapshot(t, s.Store).Pos {
+	if f.Kind != revocation.Delta || f.PrevEpoch != at.Epoch || f.Prev != at.Cursor || f.Pos != snapshot(t, s.Log).Pos {
 		t.Errorf("%+v does not lead from %v to the present", f, at)
 	}
 	e1, ok1 := find(f.Entries, first.Target())
@@ -218,7 +218,7 @@ func sinceTells(t *testing.T, s *Subject) {
 	if !ok1 || !ok2 || len(f.Entries) != 2 || e1.Exp != raised.Exp {
 		t.Errorf("entries %+v", f.Entries)
 	}
-	now, err := s.Store.Since(context.Background(), f.Pos)
+	now, err := s.Log.Since(context.Background(), f.Pos)
 	if err != nil || len(now.Frame.Entries) != 0 || now.Frame.Prev != f.Pos.Cursor || now.Frame.Pos != f.Pos {
 		t.Errorf("since the present: %+v, %v", now, err)
 	}
@@ -230,9 +230,9 @@ func sinceRefuses(t *testing.T, s *Subject) {
 		"another epoch": func(p *revocation.Position) { p.Epoch++ },
 		"the future":    func(p *revocation.Position) { p.Cursor.Seq++ },
 	} {
-		p := snapshot(t, s.Store).Pos
+		p := snapshot(t, s.Log).Pos
 		change(&p)
-		if b, err := s.Store.Since(context.Background(), p); !errors.Is(err, authsvc.ErrUnknownPosition) {
+		if b, err := s.Log.Since(context.Background(), p); !errors.Is(err, authsvc.ErrUnknownPosition) {
 			t.Errorf("%s: %+v, %v", name, b, err)
 		}
 	}
@@ -241,11 +241,11 @@ func sinceRefuses(t *testing.T, s *Subject) {
 func restartGoesOn(t *testing.T, s *Subject) {
 	first, second := s.entry(), s.entry()
 	s.append(t, first)
-	at := snapshot(t, s.Store)
+	at := snapshot(t, s.Log)
 	s.append(t, second)
-	before := snapshot(t, s.Store)
-	s.Store = s.Restart(t)
-	after := snapshot(t, s.Store)
+	before := snapshot(t, s.Log)
+	s.Restart(t)
+	after := snapshot(t, s.Log)
 	if after.Pos != before.Pos {
 		t.Errorf("position %v, was %v", after.Pos, before.Pos)
 	}
@@ -254,11 +254,11 @@ func restartGoesOn(t *testing.T, s *Subject) {
 			t.Errorf("entry %+v, was %+v", e, want)
 		}
 	}
-	b, err := s.Store.Since(context.Background(), at.Pos)
+	b, err := s.Log.Since(context.Background(), at.Pos)
 	if err != nil || len(b.Frame.Entries) != 1 || b.Frame.Entries[0].Target() != second.Target() {
 		t.Errorf("since before the restart: %+v, %v", b, err)
 	}
-	f := follow(t, s.Store)
+	f := follow(t, s.Log)
 	f.next(t)
 	s.append(t, s.entry())
 	if d := f.next(t); d.Prev != before.Pos.Cursor || d.PrevEpoch != before.Pos.Epoch {
@@ -267,7 +267,7 @@ func restartGoesOn(t *testing.T, s *Subject) {
 }
 
 func followEnds(t *testing.T, s *Subject) {
-	f := follow(t, s.Store)
+	f := follow(t, s.Log)
 	f.next(t)
 	f.cancel()
 	if err := f.ended(t); !errors.Is(err, context.Canceled) {
@@ -282,28 +282,26 @@ func followEnds(t *testing.T, s *Subject) {
 }
 
 func closeEnds(t *testing.T, s *Subject) {
-	f := follow(t, s.Store)
+	f := follow(t, s.Log)
 	at := f.next(t).Pos
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Errorf("closing: %v", err)
 	}
 	if err := f.ended(t); !errors.Is(err, authsvc.ErrStoreClosed) {
 		t.Errorf("Follow: %v", err)
 	}
 	ctx := context.Background()
-	_, errSince := s.Store.Since(ctx, at)
-	_, errPresent := s.Store.Present(ctx, s.login())
+	_, errSince := s.Log.Since(ctx, at)
 	for call, err := range map[string]error{
-		"Append":  s.Store.Append(ctx, s.entry()),
-		"Follow":  s.Store.Follow(ctx, func(authsvc.Batch) {}),
-		"Since":   errSince,
-		"Present": errPresent,
+		"Append": s.Log.Append(ctx, s.entry()),
+		"Follow": s.Log.Follow(ctx, func(authsvc.Batch) {}),
+		"Since":  errSince,
 	} {
 		if !errors.Is(err, authsvc.ErrStoreClosed) {
 			t.Errorf("%s on a closed store: %v", call, err)
 		}
 	}
-	if err := s.Store.Close(); err != nil {
+	if err := s.Close(); err != nil {
 		t.Errorf("closing again: %v", err)
 	}
 }
@@ -311,11 +309,9 @@ func closeEnds(t *testing.T, s *Subject) {
 func doneContext(t *testing.T, s *Subject) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_, errSince := s.Store.Since(ctx, snapshot(t, s.Store).Pos)
-	s.Pass(time.Minute)
-	_, errPresent := s.Store.Present(ctx, s.login())
-	for call, err := range map[string]error{"Since": errSince, "Present": errPresent,
-		"Follow": s.Store.Follow(ctx, func(authsvc.Batch) {})} {
+	_, errSince := s.Log.Since(ctx, snapshot(t, s.Log).Pos)
+	for call, err := range map[string]error{"Since": errSince,
+		"Follow": s.Log.Follow(ctx, func(authsvc.Batch) {})} {
 		if !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", call, err)
 		}

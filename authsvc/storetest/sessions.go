@@ -34,7 +34,7 @@ func successor(p authsvc.Presentation, o authsvc.Outcome) authsvc.Presentation {
 
 func (s *Subject) present(t *testing.T, p authsvc.Presentation, want authsvc.Verdict) authsvc.Outcome {
 	t.Helper()
-	out, err := s.Store.Present(context.Background(), p)
+	out, err := s.Sessions.Present(context.Background(), p)
 	if err != nil {
 		t.Fatalf("presenting: %v", err)
 	}
@@ -78,7 +78,7 @@ func advancesOnce(t *testing.T, s *Subject) {
 
 func lineageGoesOn(t *testing.T, s *Subject) {
 	first, second := s.refreshed(t)
-	s.Store = s.Restart(t)
+	s.Restart(t)
 	s.present(t, second, authsvc.Same)
 	s.Pass(2 * grace)
 	s.present(t, second, authsvc.Advance)
@@ -97,13 +97,20 @@ func theftKills(t *testing.T, s *Subject) {
 	if again.Revocation.Target() != want {
 		t.Errorf("what to append: %+v", again.Revocation)
 	}
-	s.append(t, out.Revocation, again.Revocation)
-	if _, ok := find(snapshot(t, s.Store).Entries, want); !ok {
-		t.Error("it is not in the log")
-	}
-	s.Store = s.Restart(t)
+	s.Restart(t)
 	s.present(t, second, authsvc.Revoked)
 	s.present(t, first, authsvc.Revoked)
+}
+
+func theftIsAppended(t *testing.T, s *Subject) {
+	first, second := s.refreshed(t)
+	s.Pass(2 * grace)
+	out := s.present(t, first, authsvc.Theft)
+	again := s.present(t, second, authsvc.Revoked)
+	s.append(t, out.Revocation, again.Revocation)
+	if _, ok := find(snapshot(t, s.Log).Entries, out.Revocation.Target()); !ok {
+		t.Error("it is not in the log")
+	}
 }
 
 func revokedRefuses(t *testing.T, s *Subject) {
@@ -124,17 +131,22 @@ func revokedRefuses(t *testing.T, s *Subject) {
 func sessionsApart(t *testing.T, s *Subject) {
 	first, _ := s.refreshed(t)
 	other := s.login()
-	token := revocation.TokenEntry(other.SessionID, s.Now(), s.Now().Add(time.Hour)) // a jti of the same bytes
-	s.append(t, token)
 	s.Pass(2 * grace)
 	s.present(t, first, authsvc.Theft)
 	s.present(t, other, authsvc.Advance)
 }
 
+func tokenIsNoSession(t *testing.T, s *Subject) {
+	p := s.login()
+	s.append(t, revocation.TokenEntry(p.SessionID, s.Now(), s.Now().Add(time.Hour))) // a jti of the same bytes
+	s.Pass(2 * grace)
+	s.present(t, p, authsvc.Advance)
+}
+
 func unfitPresentation(t *testing.T, s *Subject) {
 	p := s.login()
 	p.SessionID = tokens.ID{}
-	if _, err := s.Store.Present(context.Background(), p); !errors.Is(err, authsvc.ErrBadPresentation) {
+	if _, err := s.Sessions.Present(context.Background(), p); !errors.Is(err, authsvc.ErrBadPresentation) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -151,7 +163,7 @@ func thousandTabs(t *testing.T, s *Subject) {
 		wg.Go(func() {
 			<-start
 			var err error
-			if outcomes[i], err = s.Store.Present(context.Background(), p); err != nil {
+			if outcomes[i], err = s.Sessions.Present(context.Background(), p); err != nil {
 				t.Errorf("presenting: %v", err)
 			}
 		})
@@ -171,5 +183,26 @@ func thousandTabs(t *testing.T, s *Subject) {
 	}
 	if advances != 1 {
 		t.Errorf("advanced %d times", advances)
+	}
+}
+
+func doneContextOfSessions(t *testing.T, s *Subject) {
+	p := s.login()
+	s.Pass(2 * grace)
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if _, err := s.Sessions.Present(ctx, p); !errors.Is(err, context.Canceled) {
+		t.Errorf("presenting: %v", err)
+	}
+	s.present(t, p, authsvc.Advance) // now, and not by the call that had ended
+}
+
+func closedSessions(t *testing.T, s *Subject) {
+	p := s.login()
+	if err := s.Close(); err != nil {
+		t.Errorf("closing: %v", err)
+	}
+	if _, err := s.Sessions.Present(context.Background(), p); !errors.Is(err, authsvc.ErrStoreClosed) {
+		t.Errorf("presenting: %v", err)
 	}
 }

@@ -5,6 +5,8 @@
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) *storetest.Subject { … })
 //	}
+//
+// A store that is only one of the two runs RunLog or RunSessions.
 package storetest
 
 import (
@@ -17,34 +19,45 @@ import (
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
-// Store is what the suite tests.
-type Store interface {
-	authsvc.Log
-	authsvc.Sessions
-	Close() error
-}
-
 // Subject is a store that was just made, empty, and what the suite must be
 // able to do to it. The suite closes it.
 type Subject struct {
-	Store Store
+	Log      authsvc.Log      // for Run and RunLog
+	Sessions authsvc.Sessions // for Run and RunSessions
+	Close    func() error     // closes both
 	// Now reads the store's clock, and Pass lets time pass on it: a set clock
 	// is moved, a real one is waited for.
 	Now  func() time.Time
 	Pass func(time.Duration)
-	// Restart closes the store and opens it again on what it has kept.
-	Restart func(t *testing.T) Store
+	// Restart closes the store and opens it again on what it has kept: Log,
+	// Sessions and Close are then those of the new one.
+	Restart func(t *testing.T)
 }
 
 // patience is how long the suite waits for what must happen at once.
 const patience = 10 * time.Second
 
-// Run tests the stores that open makes, one for each test.
+// trial is one test of the suite.
+type trial struct {
+	name string
+	test func(*testing.T, *Subject)
+}
+
+// Run tests the stores that open makes, one for each test, as a Log, as
+// Sessions, and as both in one.
 func Run(t *testing.T, open func(t *testing.T) *Subject) {
-	for _, c := range []struct {
-		name string
-		test func(*testing.T, *Subject)
-	}{
+	RunLog(t, open)
+	RunSessions(t, open)
+	run(t, open, []trial{
+		{"the entry of a theft can be appended", theftIsAppended},
+		{"a revoked session refuses its refresh tokens", revokedRefuses},
+		{"a revoked token is not a revoked session", tokenIsNoSession},
+	})
+}
+
+// RunLog tests the Log of the stores that open makes.
+func RunLog(t *testing.T, open func(t *testing.T) *Subject) {
+	run(t, open, []trial{
 		{"an append is delivered before it returns", deliveredBeforeReturn},
 		{"a snapshot comes first", snapshotFirst},
 		{"deltas follow each other without a gap", noGaps},
@@ -58,18 +71,29 @@ func Run(t *testing.T, open func(t *testing.T) *Subject) {
 		{"an epoch goes on after a restart", restartGoesOn},
 		{"follow ends with its context", followEnds},
 		{"follow ends with the store", closeEnds},
+		{"a done context is obeyed by the log", doneContext},
+	})
+}
+
+// RunSessions tests the Sessions of the stores that open makes.
+func RunSessions(t *testing.T, open func(t *testing.T) *Subject) {
+	run(t, open, []trial{
 		{"a refresh token advances once", advancesOnce},
 		{"a lineage goes on after a restart", lineageGoesOn},
 		{"theft kills the session", theftKills},
-		{"a revoked session refuses its refresh tokens", revokedRefuses},
 		{"sessions do not disturb each other", sessionsApart},
 		{"an unfit presentation is refused", unfitPresentation},
 		{"a thousand tabs get one successor", thousandTabs},
-		{"a done context is obeyed", doneContext},
-	} {
+		{"a done context is obeyed by the sessions", doneContextOfSessions},
+		{"nothing is presented to a closed store", closedSessions},
+	})
+}
+
+func run(t *testing.T, open func(t *testing.T) *Subject, trials []trial) {
+	for _, c := range trials {
 		t.Run(c.name, func(t *testing.T) {
 			s := open(t)
-			t.Cleanup(func() { _ = s.Store.Close() })
+			t.Cleanup(func() { _ = s.Close() })
 			c.test(t, s)
 		})
 	}
@@ -82,7 +106,7 @@ type followed struct {
 	cancel  context.CancelFunc
 }
 
-func follow(t *testing.T, s Store) *followed {
+func follow(t *testing.T, s authsvc.Log) *followed {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &followed{make(chan authsvc.Batch, 10_000), make(chan error, 1), cancel}
 	go func() { f.result <- s.Follow(ctx, func(b authsvc.Batch) { f.batches <- b }) }()
@@ -115,7 +139,7 @@ func (f *followed) ended(t *testing.T) error {
 }
 
 // snapshot is what a new follower gets first.
-func snapshot(t *testing.T, s Store) revocation.Frame {
+func snapshot(t *testing.T, s authsvc.Log) revocation.Frame {
 	t.Helper()
 	f := follow(t, s)
 	defer f.cancel()
@@ -124,7 +148,7 @@ func snapshot(t *testing.T, s Store) revocation.Frame {
 
 func (s *Subject) append(t *testing.T, es ...revocation.Entry) {
 	t.Helper()
-	if err := s.Store.Append(context.Background(), es...); err != nil {
+	if err := s.Log.Append(context.Background(), es...); err != nil {
 		t.Fatalf("appending: %v", err)
 	}
 }
