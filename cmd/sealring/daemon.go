@@ -82,6 +82,9 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.watchRing(ctx) })
 	g.Go(func() error { return serveHTTP(ctx, d.public, d.service.Public(), d.log) })
 	g.Go(func() error { return serveHTTP(ctx, d.admin, d.service.Admin(), d.log) })
+	if !isLocal(d.admin.Addr()) {
+		d.log.Warn("admin_listen is not on loopback: unless a proxy with TLS is in front, the admin token travels in clear")
+	}
 	d.log.Info("serving", "public", d.public.Addr().String(), "admin", d.admin.Addr().String())
 	err := g.Wait()
 	if err != nil {
@@ -89,6 +92,12 @@ func (d *daemon) run(ctx context.Context) error {
 	}
 	d.log.Info("stopped")
 	return errors.Join(err, d.store.Close())
+}
+
+// isLocal says whether only this machine reaches a listener.
+func isLocal(a net.Addr) bool {
+	tcp, ok := a.(*net.TCPAddr)
+	return ok && tcp.IP.IsLoopback()
 }
 
 // watchRing hands a changed ring to the service at once. A damaged new ring is

@@ -163,6 +163,22 @@ func TestAServiceThatStartsBeforeTheIssuerSaysSoAndRecovers(t *testing.T) {
 	s.demoReady(t)
 }
 
+func TestServeWarnsWhenOthersReachTheAdminAPI(t *testing.T) {
+	s := newSite(t)
+	for address, want := range map[string]bool{"0.0.0.0:0": true, "127.0.0.1:0": false} {
+		p := start(t, nil, "serve", "--config", s.config, "--admin-listen", address)
+		for end := time.Now().Add(patience); !strings.Contains(p.stderr.String(), "msg=serving"); time.Sleep(5 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: it does not start", address)
+			}
+		}
+		if got := strings.Contains(p.stderr.String(), "the admin token travels in clear"); got != want {
+			t.Errorf("%s: warned %v, want %v:\n%s", address, got, want, p.stderr.String())
+		}
+		p.interrupt(t)
+	}
+}
+
 // A credential of any length is refused in the one form, and not by net/http.
 func TestAMegabyteOfDotsIsAProblemDocument(t *testing.T) {
 	s := newSite(t)
