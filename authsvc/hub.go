@@ -20,12 +20,13 @@ const (
 // own guard (it is a middleware.Trust) and publishes what it hears, signed
 // once, as an immutable view that any number of subscribers read.
 type hub struct {
-	log    Log
-	logger *slog.Logger
-	now    func() time.Time
-	life   time.Duration // of an entry on the feed
-	issuer string
-	grace  time.Duration // how long a dead key's tokens could have been accepted
+	log     Log
+	logger  *slog.Logger
+	now     func() time.Time
+	life    time.Duration // of an entry on the feed
+	issuer  string
+	grace   time.Duration // how long a dead key's tokens could have been accepted
+	patient time.Duration // with a subscriber that does not read: writeDeadline, in tests less
 
 	ring  atomic.Pointer[keys.Ring]
 	heard func() time.Time // Config.RingChecked
@@ -48,17 +49,18 @@ type hub struct {
 
 func newHub(cfg Config, now func() time.Time) *hub {
 	h := &hub{
-		log:    cfg.Log,
-		logger: cfg.Logger,
-		now:    now,
-		life:   cfg.entryLife(),
-		issuer: cfg.Issuer,
-		heard:  cfg.RingChecked,
-		grace:  cfg.AccessTTL + 2*cfg.ClockSkew,
-		list:   revocation.NewList(),
-		desk:   newDesk(cfg.MaxSubscribers),
-		rung:   make(chan struct{}, 1),
-		kick:   make(chan struct{}, 1),
+		log:     cfg.Log,
+		logger:  cfg.Logger,
+		now:     now,
+		life:    cfg.entryLife(),
+		issuer:  cfg.Issuer,
+		heard:   cfg.RingChecked,
+		grace:   cfg.AccessTTL + 2*cfg.ClockSkew,
+		patient: writeDeadline,
+		list:    revocation.NewList(),
+		desk:    newDesk(cfg.MaxSubscribers),
+		rung:    make(chan struct{}, 1),
+		kick:    make(chan struct{}, 1),
 	}
 	h.ring.Store(cfg.Ring)
 	return h

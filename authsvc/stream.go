@@ -159,7 +159,7 @@ func (st *stream) send(events []byte) error {
 	if len(events) == 0 {
 		return nil
 	}
-	if err := st.rc.SetWriteDeadline(time.Now().Add(writeDeadline)); err != nil {
+	if err := st.rc.SetWriteDeadline(time.Now().Add(st.hub.patient)); err != nil {
 		return err
 	}
 	if _, err := st.w.Write(events); err != nil {
