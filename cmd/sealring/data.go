@@ -16,6 +16,7 @@ import (
 const (
 	masterFile  = "master.key"
 	ringFile    = "ring.jwe"
+	seenFile    = "ring.jwe.seen"
 	usersFile   = "users.json"
 	clientsFile = "clients.json"
 	storeFile   = "store.db"
@@ -104,6 +105,9 @@ func (s *settings) openRing() (ringStore, error) {
 		return nil, err
 	}
 	if _, err := os.Stat(s.path(ringFile)); errors.Is(err, fs.ErrNotExist) {
+		if err := s.checkLost(); err != nil {
+			return nil, err
+		}
 		return nil, fmt.Errorf("no key ring in %s: make one with `sealring keys init --data %s`", s.Data, s.Data)
 	}
 	masters, err := s.masterKeys()
@@ -115,6 +119,16 @@ func (s *settings) openRing() (ringStore, error) {
 		return nil, fmt.Errorf("opening key ring: %w", err)
 	}
 	return f, nil
+}
+
+// checkLost refuses to take a lost ring for one that was never made: a new one
+// ends every session, and nobody shall do that without being told.
+func (s *settings) checkLost() error {
+	if !exists(s.path(seenFile)) {
+		return nil
+	}
+	return fmt.Errorf("the key ring %s is gone (%s says that there was one): restore it from a backup; or begin anew, which ends every session: remove %[2]s, then `sealring keys init --data %s`",
+		s.path(ringFile), s.path(seenFile), s.Data)
 }
 
 // adminToken is the configured one, or that of the data folder.

@@ -68,6 +68,9 @@ func (s *settings) plannedRing() (*keys.Ring, error) {
 	if _, err := os.Stat(s.path(ringFile)); err == nil {
 		return nil, fmt.Errorf("there is a key ring in %s already; nothing was changed", s.Data)
 	}
+	if err := s.checkLost(); err != nil {
+		return nil, err
+	}
 	ring, err := keys.NewRing(s.plan(), keys.Alg(s.Alg), time.Now())
 	if err != nil {
 		return nil, fmt.Errorf("making key ring: %w", err)
