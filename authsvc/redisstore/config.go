@@ -1,0 +1,66 @@
+package redisstore
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// ErrConfig says that a Config can not be used.
+var ErrConfig = errors.New("unusable configuration")
+
+// DefaultTimeout is that of Config.
+const DefaultTimeout = 300 * time.Millisecond
+
+// Config says where the states are.
+type Config struct {
+	// Client reaches Redis: a *redis.Client of one server or of Sentinel, or
+	// a *redis.ClusterClient. It may serve other stores too, and is not closed
+	// here. Its option ContextTimeoutEnabled must be set: without it go-redis
+	// waits for its own timeouts, five seconds by default and several times
+	// over, whatever the deadline of a call. Required.
+	Client redis.UniversalClient
+	// Born tells since when the Redis that keeps this session has forgotten
+	// nothing: on a cluster each shard has its own time. A token issued before
+	// then, of a session of which nothing is kept, is authsvc.StateLost. It is
+	// called for every presentation and must not block. Required, unless
+	// AdoptLost is set.
+	Born func(tokens.ID) time.Time
+	// AdoptLost accepts such tokens all the same, and with them, after a loss,
+	// those of sessions whose revocation nobody remembers. False: Born decides.
+	AdoptLost bool
+	// Timeout is the longest that a presentation waits. Zero: DefaultTimeout.
+	Timeout time.Duration
+}
+
+func (c Config) check() error {
+	switch {
+	case c.Client == nil:
+		return fmt.Errorf("%w: Client is missing", ErrConfig)
+	case c.Born == nil && !c.AdoptLost:
+		return fmt.Errorf("%w: Born is missing", ErrConfig)
+	case c.Timeout < 0:
+		return fmt.Errorf("%w: Timeout is negative", ErrConfig)
+	}
+	return checkClient(c.Client)
+}
+
+func checkClient(client redis.UniversalClient) error {
+	prompt := true
+	switch c := client.(type) {
+	case *redis.Client:
+		prompt = c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		prompt = c.Options().ContextTimeoutEnabled
+	case *redis.Ring:
+		return fmt.Errorf("%w: a redis.Ring moves keys to other servers when one is down", ErrConfig)
+	}
+	if !prompt {
+		return fmt.Errorf("%w: the Redis client must have ContextTimeoutEnabled set", ErrConfig)
+	}
+	return nil
+}

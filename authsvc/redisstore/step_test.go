@@ -1,0 +1,322 @@
+package redisstore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"pgregory.net/rapid"
+
+	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/authsvc/storetest/redistest"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+const (
+	base  = 1_900_000_000_000 // ms
+	until = base + 90*24*3600*1000
+)
+
+// event is one presentation in a history, and what authsvc.Step makes of it.
+type event struct {
+	put    *string // what Redis comes to hold just before: "" nothing; nil: what it held
+	shown  authsvc.Presentation
+	params authsvc.Params
+	now    int64 // of the clock
+	want   authsvc.Outcome
+	value  string // that is kept afterwards
+}
+
+// encode is the value of a state.
+func encode(s authsvc.State) string {
+	big := binary.BigEndian
+	switch {
+	case s.Dead.Type != 0:
+		return string(big.AppendUint32(big.AppendUint32([]byte("x"), s.Dead.T), s.Dead.Exp))
+	case !s.Known:
+		return ""
+	}
+	v := big.AppendUint32([]byte("s"), s.Generation)
+	for _, ms := range []int64{s.IssuedAt, s.ParentIssuedAt} {
+		v = append(v, big.AppendUint64(nil, uint64(ms))[2:]...)
+	}
+	if s.Retry != [8]byte{} {
+		v = append(v, s.Retry[:]...)
+	}
+	return string(v)
+}
+
+// dice is what a history is made of.
+type dice func(label string, n int) int // 0 … n-1
+
+func drawn(t *rapid.T) dice {
+	return func(label string, n int) int { return rapid.IntRange(0, n-1).Draw(t, label) }
+}
+
+// player makes a history: of sessions one after the other, whose tokens are
+// presented by whoever, in a store that forgets, by a clock that jumps.
+type player struct {
+	roll   dice
+	now    int64
+	grace  int64
+	state  authsvc.State
+	past   []authsvc.State
+	issued []authsvc.Presentation
+}
+
+func history(roll dice, steps int) []event {
+	pl := &player{roll: roll, now: base}
+	pl.login()
+	events := make([]event, steps)
+	for i := range events {
+		var fresh *string
+		if pl.state.Dead.Type != 0 && pl.roll("bury", 2) == 0 {
+			pl.login()
+		}
+		fresh = pl.loss()
+		events[i] = pl.step(fresh)
+	}
+	return events
+}
+
+func (pl *player) login() {
+	pl.grace = []int64{2, 1000, authsvc.DefaultGrace.Milliseconds()}[pl.roll("grace", 3)]
+	pl.state, pl.past = authsvc.State{}, nil
+	pl.issued = []authsvc.Presentation{{
+		SessionID: tokens.NewID(), IssuedAt: pl.now, SessionEnd: time.UnixMilli(until),
+		Grace: time.Duration(pl.grace) * time.Millisecond,
+	}}
+}
+
+// loss lets the store forget everything or its last writes, once in a while.
+func (pl *player) loss() *string {
+	switch pl.roll("loss", 16) {
+	case 0:
+		pl.state = authsvc.State{}
+	case 1:
+		if len(pl.past) == 0 {
+			return nil
+		}
+		pl.state = pl.past[pl.roll("back to", len(pl.past))]
+	default:
+		return nil
+	}
+	value := encode(pl.state)
+	return &value
+}
+
+func (pl *player) step(put *string) event {
+	pl.tick()
+	e := event{put: put, shown: pl.token(), now: pl.now}
+	e.params.Born = e.shown.IssuedAt - int64(pl.roll("age of the store", 8)) + 1 // one in eight is too old
+	e.params.Adopt = pl.roll("adopt", 8) == 0
+	forced := max(e.now, e.shown.IssuedAt+1)
+	if pl.state.Known {
+		forced = max(e.now, pl.state.IssuedAt+1)
+	}
+	pl.state, e.want = authsvc.Step(pl.state, e.shown, e.params, forced)
+	pl.past = append(pl.past, pl.state)
+	if e.want.Verdict == authsvc.Advance {
+		next := successor(e.shown, e.want)
+		next.RetryID, next.Bound = "", false
+		pl.issued = append(pl.issued, next)
+	}
+	e.value = encode(pl.state)
+	return e
+}
+
+// near is a length of time at one of the edges of the grace, or anywhere.
+func (pl *player) near(label string) int64 {
+	edges := []int64{0, 1, pl.grace - 1, pl.grace, pl.grace + 1, 2 * pl.grace}
+	if i := pl.roll(label, len(edges)+2); i < len(edges) {
+		return edges[i]
+	}
+	return int64(pl.roll(label+" ms", int(3*pl.grace)))
+}
+
+func (pl *player) tick() {
+	switch pl.roll("tick", 16) {
+	case 0: // the clock went back
+		pl.now -= pl.near("back")
+	case 1, 2, 3, 4, 5: // to an edge of the newest token's time
+		pl.now = max(pl.now, pl.state.IssuedAt+pl.near("after"))
+	default:
+		pl.now += pl.near("later")
+	}
+}
+
+// token is one that was issued, and now and then one that nobody issued.
+func (pl *player) token() authsvc.Presentation {
+	p := pl.issued[max(0, len(pl.issued)-1-max(0, pl.roll("token", 6)-2))]
+	p.RetryID = []string{"", "", "a", "b"}[pl.roll("retry", 4)]
+	p.Bound = pl.roll("bound", 12) == 0
+	switch pl.roll("sibling", 12) {
+	case 0:
+		p.IssuedAt -= pl.near("older")
+	case 1:
+		p.IssuedAt += pl.near("younger")
+	case 2:
+		p.Generation += uint32(pl.roll("generations", 3))
+	case 3:
+		p.Generation += uint32(pl.roll("generations", 2))
+		p.IssuedAt = max(0, pl.state.IssuedAt-1+int64(pl.roll("ms", 3)))
+	}
+	p.ParentIssuedAt = min(p.ParentIssuedAt, p.IssuedAt)
+	return p
+}
+
+// reel plays histories in a Redis whose clock can be set.
+type reel struct {
+	client *redis.Client
+	step   *redis.Script
+}
+
+const setClock = `redis.call('HMGET', 'clock', 's', 'us')`
+
+func newReel(t testing.TB) *reel {
+	t.Helper()
+	return &reel{redistest.Start(t).Client(t), swapped(t, clockCall, setClock)}
+}
+
+// run plays all events in one batch and tells the first that came otherwise.
+func (r *reel) run(t testing.TB, events []event) error {
+	ctx := t.Context()
+	if err := r.step.Load(ctx, r.client).Err(); err != nil {
+		t.Fatal(err)
+	}
+	answers, kept := make([]*redis.Cmd, len(events)), make([]*redis.StringCmd, len(events))
+	pipe := r.client.Pipeline()
+	for i, e := range events {
+		key := stateKey(e.shown.SessionID)
+		switch {
+		case e.put != nil && *e.put == "":
+			pipe.Del(ctx, key)
+		case e.put != nil:
+			pipe.Set(ctx, key, *e.put, time.Hour)
+		}
+		pipe.HSet(ctx, "clock", "s", e.now/1000, "us", e.now%1000*1000+999)
+		answers[i] = r.step.EvalSha(ctx, pipe, []string{key}, arguments(e.shown, e.params)...)
+		kept[i] = pipe.Get(ctx, key)
+	}
+	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
+		return err
+	}
+	for i, e := range events {
+		answer, err := answers[i].Int64Slice()
+		if err != nil {
+			return fmt.Errorf("step %d, %+v: %w", i, e, err)
+		}
+		out, err := outcome(e.shown.SessionID, answer)
+		if err != nil || out != e.want {
+			return fmt.Errorf("step %d, %+v: %+v, %w", i, e, out, err)
+		}
+		if kept[i].Val() != e.value {
+			return fmt.Errorf("step %d, %+v: kept %q", i, e, kept[i].Val())
+		}
+	}
+	r.client.FlushDB(ctx)
+	return nil
+}
+
+// The Lua step and the one in Go answer and write alike, whatever happens.
+func TestTheStepInRedisIsTheOneInGo(t *testing.T) {
+	t.Parallel()
+	const length = 300
+	total := 30_000
+	if os.Getenv("SEALRING_FULL") != "" {
+		total = 1_000_000
+	}
+	r, steps, seen := newReel(t), 0, map[authsvc.Verdict]int{}
+	for steps < total {
+		rapid.Check(t, func(rt *rapid.T) {
+			events := history(drawn(rt), length)
+			if err := r.run(t, events); err != nil {
+				rt.Fatal(err)
+			}
+			for _, e := range events {
+				steps++
+				seen[e.want.Verdict]++
+			}
+		})
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d steps: %v", steps, seen)
+	for v := authsvc.Advance; v <= authsvc.StateLost; v++ {
+		if seen[v] < steps/200 {
+			t.Errorf("%v came %d times in %d steps", v, seen[v], steps)
+		}
+	}
+}
+
+// Each condition of the step is there for a reason that the histories meet.
+func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
+	t.Parallel()
+	r := newReel(t)
+	random := rand.New(rand.NewPCG(1, 2))
+	roll := func(_ string, n int) int { return random.IntN(n) }
+	whole := strings.Replace(stepScript, clockCall, setClock, 1)
+	for _, c := range []struct{ old, broken string }{
+		{"return {REVOKED, t, e}", ""},                                                                  // row 1
+		{"elseif i < born then", "elseif false then"},                                                   // a lost state
+		{"i < born", "i <= born"},                                                                       //
+		{"now = math.max(now, ct + 1)", ""},                                                             // a clock that went back
+		{"now = math.max(now, ct + 1)", "now = math.max(now, ct)"},                                      //
+		{"g >= cg and i > ct", "false"},                                                                 // row 2: behind
+		{"g >= cg and i > ct", "g >= cg and i >= ct"},                                                   //
+		{"g >= cg and i > ct", "g > cg and i > ct"},                                                     //
+		{"g >= cg and i > ct", "i > ct"},                                                                //
+		{"cg, ct, cp, rh = g, i, p, '' end", "cg, ct, cp = g, i, p end"},                                //
+		{"behind or (g == cg and ct - i <= grace) then", "behind or (g == cg and i == ct) then"},        // row 2: siblings
+		{"ct - i <= grace", "ct - i < grace"},                                                           //
+		{"g == cg and ct - i <= grace", "g == cg"},                                                      // row 3
+		{"g == cg and ct - i <= grace", "g >= cg and ct - i <= grace"},                                  //
+		{"	if now - ct <= grace then", "	if now - ct < grace then"},                                     // M > G
+		{"	if now - ct <= grace then", "	if now - ct <= grace + 1 then"},                                //
+		{"if behind or (not value and cg > 0) then state", "if behind then state"},                      // taken over
+		{"if behind or (not value and cg > 0) then state", "if not value and cg > 0 then state"},        //
+		{"(not value and cg > 0)", "(not value)"},                                                       // nothing before the first refresh
+		{"state(next, now, ct, retry)", "state(next, now, ct, rh)"},                                     //
+		{"state(next, now, ct, retry)", "state(next, now, cp, retry)"},                                  //
+		{"state(next, now, ct, retry)", ""},                                                             //
+		{"if g + 1 == cg then", "if g < cg then"},                                                       // the parent alone
+		{"early = now - ct <= grace and", "early ="},                                                    // row 4
+		{"early = now - ct <= grace and", "early = now - ct < grace and"},                               //
+		{"early = now - ct <= grace and", "early = now - ct <= grace + 1 and"},                          //
+		{" and math.abs(i - cp) <= grace", ""},                                                          //
+		{"math.abs(i - cp) <= grace", "math.abs(i - cp) < grace"},                                       //
+		{"math.abs(i - cp) <= grace", "i - cp <= grace"},                                                //
+		{"math.abs(i - cp) <= grace", "cp - i <= grace"},                                                //
+		{"i == cp and proven", "proven"},                                                                // row 5
+		{"i == cp and proven", "i == cp"},                                                               //
+		{"bound or (rh", "(rh"},                                                                         //
+		{"rh ~= '' and rh == retry", "rh == retry"},                                                     //
+		{"rh ~= '' and rh == retry", "rh ~= ''"},                                                        //
+		{"rh ~= '' and rh == retry", "false"},                                                           //
+		{"put('x' .. struct.pack('>I4I4', t, exp))", ""},                                                // row 6
+		{"math.ceil(now / 1000)", "math.floor(now / 1000)"},                                             //
+		{"math.floor(clock[2] / 1000)", "math.ceil(clock[2] / 1000)"},                                   //
+		{"local retry, bound, grace = ARGV[4], ARGV[5] == '1'", "local retry, bound, grace = '', true"}, //
+	} {
+		if strings.Count(whole, c.old) != 1 {
+			t.Fatalf("%q is %d times in the step", c.old, strings.Count(whole, c.old))
+		}
+		r.step = redis.NewScript(strings.Replace(whole, c.old, c.broken, 1))
+		found := false
+		for range 100 {
+			if found = r.run(t, history(roll, 300)) != nil; found {
+				break
+			}
+		}
+		if !found {
+			t.Errorf("no history tells %q from %q", c.broken, c.old)
+		}
+	}
+}
