@@ -17,8 +17,9 @@ import (
 )
 
 const (
-	devUser   = "ann"
-	devClient = "demo"
+	devUser     = "ann"
+	devClient   = "demo"
+	devLogLevel = "warn" // the screen is for the tour
 )
 
 // devRun is what `sealring dev` tells about itself; --json prints it.
@@ -56,7 +57,7 @@ password is on the screen and the issuer is plain HTTP on localhost.`,
 		"clock_skew", "jwks_max_age", "refresh_grace", "log_level"}
 	cmd := a.command(c, uses, func(ctx context.Context, _ []string) error {
 		if !a.settings.isSet("log_level") {
-			a.settings.LogLevel = "warn"
+			a.settings.LogLevel = devLogLevel
 		}
 		log, err := a.serviceLog()
 		if err != nil {
@@ -65,6 +66,7 @@ password is on the screen and the issuer is plain HTTP on localhost.`,
 		return a.dev(ctx, asJSON, log)
 	})
 	cmd.Flags().Lookup("data").DefValue = "a throw-away folder"
+	cmd.Flags().Lookup("log-level").DefValue = devLogLevel
 	return cmd
 }
 

@@ -55,7 +55,7 @@ func TestAListIsSeparatedByCommasOrIsOneOfYAML(t *testing.T) {
 	for name, load := range map[string]func() (*settings, error){
 		"flag": func() (*settings, error) { return loaded(t, []string{"--audiences", "orders, payments"}, nil) },
 		"environment": func() (*settings, error) {
-			return loaded(t, nil, map[string]string{"SEALRING_AUDIENCES": "orders,payments,"})
+			return loaded(t, nil, map[string]string{"SEALRING_AUDIENCES": "orders,payments"})
 		},
 		"YAML": func() (*settings, error) { return loaded(t, []string{"--config", block}, nil) },
 	} {

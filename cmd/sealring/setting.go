@@ -66,10 +66,14 @@ func duration(name string, into *time.Duration, def time.Duration, help string) 
 func list(name string, into *[]string, help string) setting {
 	return setting{name: name, kind: "list", help: help, parse: func(v string) error {
 		*into = nil
+		if v == "" {
+			return nil
+		}
 		for item := range strings.SplitSeq(v, ",") {
-			if item = strings.TrimSpace(item); item != "" {
-				*into = append(*into, item)
+			if item = strings.TrimSpace(item); item == "" {
+				return fmt.Errorf("%q has an empty item", v)
 			}
+			*into = append(*into, item)
 		}
 		return nil
 	}}
