@@ -35,10 +35,9 @@ func TestTracedChild(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		if _, err := os.Stdout.WriteString("acked " + what + "\n"); err != nil {
-			t.Fatal(err)
-		}
+		say(t, "acked "+what)
 	}
+	say(t, "opened")
 	acknowledge("revocation", s.Append(ctx, revocation.SessionEntry(tokens.NewID(), now, now.Add(time.Hour))))
 	p := authsvc.Presentation{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), SessionEnd: now.Add(time.Hour)}
 	c.pass(time.Minute)
@@ -58,11 +57,18 @@ func TestTracedChild(t *testing.T) {
 	}
 }
 
+func say(t *testing.T, line string) {
+	t.Helper()
+	if _, err := os.Stdout.WriteString(line + "\n"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A kill leaves what the system has not written yet, a power cut does not:
 // only the calls themselves show that an answer waits for the disk.
 func TestNothingIsAcknowledgedBeforeItIsSynced(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "store.db")
-	l := &ledger{t: t, path: path, began: map[string]int{}}
+	l := &ledger{t: t, path: path, began: map[string]begun{}}
 	for line := range strings.Lines(traced(t, path)) {
 		l.read(line)
 	}
@@ -98,11 +104,17 @@ type ledger struct {
 	t       *testing.T
 	path    string
 	writes  int
-	synced  int            // of these
-	began   map[string]int // the writes before the sync that a thread is in
-	named   bool           // the folder was synced, with the file's name in it
-	settled int            // the writes before the last acknowledgement
+	synced  int              // of these
+	began   map[string]begun // by thread
+	named   bool             // the folder was synced, with the file's name in it
+	settled int              // the writes of the opening, and before the last acknowledgement
 	acks    []string
+}
+
+// begun is a sync that a thread is in, which may take two lines.
+type begun struct {
+	file   string
+	writes int // before it
 }
 
 var (
@@ -121,34 +133,35 @@ func (l *ledger) read(line string) {
 
 func (l *ledger) call(thread, name, file, rest string) {
 	switch isSync := strings.HasSuffix(name, "sync"); {
-	case isSync && file == l.path:
-		l.began[thread] = l.writes
-		l.end(thread, name, rest)
-	case isSync && file == filepath.Dir(l.path):
-		l.named = l.named || succeeded(rest)
 	case isSync:
+		l.began[thread] = begun{file, l.writes}
+		l.end(thread, name, rest)
 	case file == l.path:
 		l.writes++
 	default:
 		if m := acked.FindStringSubmatch(rest); m != nil {
 			l.ack(m[1])
+		} else if strings.HasPrefix(rest, `, "opened`) {
+			l.settled = l.writes
 		}
 	}
 }
 
 // end notes what a sync that has succeeded covers: the writes before it.
 func (l *ledger) end(thread, name, rest string) {
-	n, ours := l.began[thread]
-	if !ours || !strings.HasSuffix(name, "sync") || strings.Contains(rest, "unfinished") {
+	rest = strings.TrimSpace(rest)
+	if !strings.HasSuffix(name, "sync") || strings.HasSuffix(rest, "<unfinished ...>") {
 		return
 	}
-	delete(l.began, thread)
-	if succeeded(rest) {
-		l.synced = max(l.synced, n)
+	sync := l.began[thread]
+	switch delete(l.began, thread); {
+	case !strings.HasSuffix(rest, "= 0"):
+	case sync.file == l.path:
+		l.synced = max(l.synced, sync.writes)
+	case sync.file == filepath.Dir(l.path):
+		l.named = true
 	}
 }
-
-func succeeded(rest string) bool { return strings.HasSuffix(strings.TrimSpace(rest), "= 0") }
 
 func (l *ledger) ack(what string) {
 	switch {
