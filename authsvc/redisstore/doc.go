@@ -28,12 +28,19 @@
 //
 // # Silence
 //
-// A presentation is given up after Config.Timeout: ErrUnavailable. The step
-// may have been made all the same, and a Redis that was frozen makes the steps
-// that wait for it when it goes on. That forks nothing, and nobody is let in by
-// it: the session then stands one generation ahead of its client, just as
-// after an answer that was lost on the way to it, and whoever presents the
-// token again within the grace, or later with its retry id, gets the very
-// successor that was made. Only a client that has neither, and comes after the
-// grace, can not be told from a thief.
+// A presentation is given up after Config.Timeout: ErrUnavailable. A Redis
+// that was frozen makes what waits for it when it goes on, perhaps long after
+// the client was told to go on without a new token; the session would then be
+// a generation ahead of its client, who would pass for a thief at the next
+// refresh. So each step carries a deadline by the clock of Redis, half of the
+// timeout away, after which it does nothing. The time in Redis is learnt from
+// its answers: each ends with it, and a step that was late is sent again while
+// there is time.
+//
+// What remains is a step that was made in time and whose answer was lost. It
+// forks nothing and lets nobody in: whoever presents the token again within
+// the grace, or later with its retry id, gets the very successor that was
+// made. Only a client that has neither, and comes after the grace, can not be
+// told from a thief. So after ErrUnavailable it is better to have a client try
+// again soon than to send it away for minutes.
 package redisstore

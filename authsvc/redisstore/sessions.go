@@ -17,8 +17,11 @@ import (
 )
 
 // ErrUnavailable says that Redis did not answer in time, or refused. The step
-// may have been made.
+// may have been made, but is not made later.
 var ErrUnavailable = errors.New("the Redis of the refresh states can not be used")
+
+// errLate: the step came to its turn after its deadline and was not made.
+var errLate = fmt.Errorf("%w: the step came too late", ErrUnavailable)
 
 //go:embed step.lua
 var stepScript string
@@ -27,6 +30,9 @@ const (
 	// latest is the last time, in Unix milliseconds, that a state has room for:
 	// in the year 10889.
 	latest = 1<<48 - 1
+	// attempts is how often a step is sent that came too late: the first of all
+	// does, because the time in Redis is not known yet.
+	attempts = 3
 	// linger is how much longer than its session a state is kept: the clock of
 	// Redis may be ahead of ours, and a state that goes early would let
 	// replaced tokens in again.
@@ -41,6 +47,7 @@ type Sessions struct {
 	born    func(tokens.ID) time.Time
 	adopt   bool
 	timeout time.Duration
+	clock   clock
 }
 
 var _ authsvc.Sessions = (*Sessions)(nil)
@@ -61,14 +68,11 @@ func NewSessions(cfg Config) (*Sessions, error) {
 }
 
 // Present implements authsvc.Sessions. Errors: authsvc.ErrBadPresentation,
-// authsvc.ErrStoreClosed once the client was closed, that of ctx, or
-// ErrUnavailable.
+// authsvc.ErrStoreClosed once the client was closed, or ErrUnavailable, with
+// the error of ctx if that has ended.
 func (s *Sessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Outcome, error) {
 	if err := validate(p); err != nil {
 		return authsvc.Outcome{}, fmt.Errorf("presenting: %w", err)
-	}
-	if err := ctx.Err(); err != nil {
-		return authsvc.Outcome{}, err
 	}
 	params := authsvc.Params{Adopt: s.adopt}
 	if !s.adopt {
@@ -76,14 +80,33 @@ func (s *Sessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	answer, err := s.step.Run(ctx, s.client, []string{stateKey(p.SessionID)}, arguments(p, params)...).Int64Slice()
+	out, err := s.try(ctx, p, params)
+	for i := 1; errors.Is(err, errLate) && i < attempts; i++ {
+		out, err = s.try(ctx, p, params)
+	}
 	switch {
 	case errors.Is(err, redis.ErrClosed):
-		return authsvc.Outcome{}, authsvc.ErrStoreClosed
+		return out, authsvc.ErrStoreClosed
 	case err != nil:
-		return authsvc.Outcome{}, fmt.Errorf("presenting: %w: %w", ErrUnavailable, err)
+		return out, fmt.Errorf("presenting: %w", err)
 	}
-	return outcome(p.SessionID, answer)
+	return out, nil
+}
+
+// try makes the step if it comes to its turn while half of the time is left:
+// the other half is for the answer.
+func (s *Sessions) try(ctx context.Context, p authsvc.Presentation, params authsvc.Params) (authsvc.Outcome, error) {
+	until, _ := ctx.Deadline()
+	args := arguments(p, params, s.clock.in(time.Until(until)/2))
+	answer, err := s.step.Run(ctx, s.client, []string{stateKey(p.SessionID)}, args...).Int64Slice()
+	if err != nil {
+		return authsvc.Outcome{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	out, now, err := outcome(p.SessionID, answer)
+	if now != 0 {
+		s.clock.set(now)
+	}
+	return out, err
 }
 
 func validate(p authsvc.Presentation) error {
@@ -95,8 +118,9 @@ func validate(p authsvc.Presentation) error {
 
 func stateKey(sid tokens.ID) string { return "sr:f:" + string(sid[:]) }
 
-// arguments are the ARGV of the step.
-func arguments(p authsvc.Presentation, params authsvc.Params) []any {
+// arguments are the ARGV of the step. After the deadline, by the clock of
+// Redis, it is not made.
+func arguments(p authsvc.Presentation, params authsvc.Params, deadline int64) []any {
 	born := params.Born
 	if params.Adopt {
 		born = 0 // no token is older
@@ -105,6 +129,7 @@ func arguments(p authsvc.Presentation, params authsvc.Params) []any {
 		p.Generation, p.IssuedAt, p.ParentIssuedAt,
 		retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(),
 		p.SessionEnd.Add(linger).UnixMilli(), revocation.SessionEntry(p.SessionID, p.SessionEnd, p.SessionEnd).Exp, born,
+		deadline,
 	}
 }
 
@@ -117,20 +142,24 @@ func retryHash(p authsvc.Presentation) []byte {
 	return sum[:8]
 }
 
-// outcome reads the answer of the step: a verdict with the newest token, or
-// with the times of the revocation.
-func outcome(sid tokens.ID, answer []int64) (out authsvc.Outcome, err error) {
-	if len(answer) > 0 && answer[0] <= int64(authsvc.StateLost) {
-		out.Verdict = authsvc.Verdict(answer[0])
+// outcome reads the answer of the step: a verdict, with the newest token or
+// with the times of the revocation, and the time in Redis.
+func outcome(sid tokens.ID, answer []int64) (out authsvc.Outcome, now int64, err error) {
+	n := len(answer)
+	if n < 2 || answer[0] < 0 || answer[0] > int64(authsvc.StateLost) {
+		return out, 0, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
 	}
-	switch n := len(answer); {
-	case n == 4 && out.Verdict.Granted():
-		out.Generation, out.IssuedAt, out.ParentIssuedAt = uint32(answer[1]), answer[2], answer[3]
-	case n == 3 && (out.Verdict == authsvc.Theft || out.Verdict == authsvc.Revoked):
-		out.Revocation = revocation.Entry{Type: revocation.Session, ID: sid, T: uint32(answer[1]), Exp: uint32(answer[2])}
-	case n == 1 && out.Verdict == authsvc.StateLost:
-	default:
-		return authsvc.Outcome{}, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
+	now = answer[n-1]
+	switch v := authsvc.Verdict(answer[0]); {
+	case n == 5 && v.Granted():
+		return authsvc.Outcome{Verdict: v, Generation: uint32(answer[1]), IssuedAt: answer[2], ParentIssuedAt: answer[3]}, now, nil
+	case n == 4 && (v == authsvc.Theft || v == authsvc.Revoked):
+		dead := revocation.Entry{Type: revocation.Session, ID: sid, T: uint32(answer[1]), Exp: uint32(answer[2])}
+		return authsvc.Outcome{Verdict: v, Revocation: dead}, now, nil
+	case n == 2 && v == authsvc.StateLost:
+		return authsvc.Outcome{Verdict: v}, now, nil
+	case n == 2 && v == 0:
+		return out, now, errLate
 	}
-	return out, nil
+	return out, 0, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
 }

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -93,7 +94,7 @@ func TestALongChainTakesAsLittleAsAShortOne(t *testing.T) {
 	} else {
 		t.Logf("%d bytes", n)
 	}
-	if end := server.Do("PEXPIRETIME", key).(int64); end != p.SessionEnd.Add(linger).UnixMilli() {
+	if end := server.Do("PEXPIRETIME", key).(int64); end != p.SessionEnd.Add(time.Minute).UnixMilli() {
 		t.Errorf("kept until %d, the session ends at %d", end, p.SessionEnd.UnixMilli())
 	}
 	p.Generation, p.IssuedAt = 5, p.IssuedAt-1_000_000
@@ -102,7 +103,7 @@ func TestALongChainTakesAsLittleAsAShortOne(t *testing.T) {
 	if n := server.Do("MEMORY", "USAGE", key).(int64); n > 149 {
 		t.Errorf("a tombstone of %d bytes", n)
 	}
-	if end := server.Do("PEXPIRETIME", key).(int64); end != p.SessionEnd.Add(linger).UnixMilli() {
+	if end := server.Do("PEXPIRETIME", key).(int64); end != p.SessionEnd.Add(time.Minute).UnixMilli() {
 		t.Errorf("the tombstone is kept until %d, the session ends at %d", end, p.SessionEnd.UnixMilli())
 	}
 }
@@ -124,7 +125,7 @@ func TestASessionTakesAtMost165BytesOfRedis(t *testing.T) {
 			p := login()
 			p.Generation, p.RetryID = 1000, "attempt"
 			p.ParentIssuedAt = p.IssuedAt - 300_000
-			s.step.EvalSha(t.Context(), pipe, []string{stateKey(p.SessionID)}, arguments(p, authsvc.Params{Adopt: true})...)
+			s.step.EvalSha(t.Context(), pipe, []string{stateKey(p.SessionID)}, arguments(p, authsvc.Params{Adopt: true}, math.MaxInt64)...)
 		}
 		if _, err := pipe.Exec(t.Context()); err != nil {
 			t.Fatal(err)
@@ -214,11 +215,115 @@ func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 		t.Errorf("with a deadline of its own: %v after %v", err, time.Since(started))
 	}
 	server.Cont()
-	patient := sessions(t, server.Client(t))
-	patient.timeout = 10 * time.Second
-	out, err := patient.Present(t.Context(), p) // whether or not one of those steps was made
-	if err != nil || !out.Verdict.Granted() || out.Generation != 1 {
-		t.Errorf("afterwards: %+v, %v", out, err)
+	warm.timeout = 10 * time.Second
+	present(t, warm, p, authsvc.Advance) // none of those steps was made
+}
+
+// A Redis that goes on makes the steps that waited for it, unless they know
+// that nobody waits for them any more. The first case shows what would be.
+func TestAStepThatIsGivenUpIsNotMadeLater(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		guard string
+		kept  int64
+	}{
+		"without a deadline": {"if false then return {LATE", 1},
+		"with its deadline":  {"if stamp > deadline then return {LATE", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := redistest.Start(t)
+			s := sessions(t, server.Client(t))
+			s.step = swapped(t, "if stamp > deadline then return {LATE", c.guard)
+			present(t, s, login(), authsvc.Advance)
+			made := evals(server)
+			p := login()
+			server.Stop()
+			if _, err := s.Present(t.Context(), p); !errors.Is(err, ErrUnavailable) {
+				t.Fatal(err)
+			}
+			server.Cont()
+			for limit := time.Now().Add(10 * time.Second); evals(server) == made; {
+				if time.Now().After(limit) {
+					t.Fatal("the step never came to its turn")
+				}
+			}
+			if n := server.Do("EXISTS", stateKey(p.SessionID)); n != c.kept {
+				t.Errorf("%d states", n)
+			}
+		})
+	}
+}
+
+// evals tells how many steps came to their turn.
+func evals(server *redistest.Server) string {
+	_, after, _ := strings.Cut(server.Do("INFO", "commandstats").(string), "cmdstat_evalsha:calls=")
+	calls, _, _ := strings.Cut(after, ",")
+	return calls
+}
+
+// lastArg keeps the last argument of each command.
+type lastArg struct{ value any }
+
+func (l *lastArg) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (l *lastArg) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, cmd redis.Cmder) error {
+		args := cmd.Args()
+		l.value = args[len(args)-1]
+		return next(ctx, cmd)
+	}
+}
+func (l *lastArg) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+func TestHalfOfTheTimeIsLeftForTheAnswer(t *testing.T) {
+	client := redistest.Start(t).Client(t)
+	sent := new(lastArg)
+	client.AddHook(sent)
+	s := sessions(t, client)
+	s.timeout = time.Minute
+	present(t, s, login(), authsvc.Advance)
+	started := time.Now()
+	present(t, s, login(), authsvc.Advance)
+	left := sent.value.(int64) - started.UnixMilli()
+	if left < 20_000 || left > 31_000 {
+		t.Errorf("of a minute, %d ms are for the step", left)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := s.Present(ctx, login()); err != nil {
+		t.Fatal(err)
+	}
+	if left := sent.value.(int64) - started.UnixMilli(); left < 5000 || left > 15_000 {
+		t.Errorf("of 20 seconds, %d ms are for the step", left)
+	}
+}
+
+func TestTheTimeInRedisIsNeverOverestimated(t *testing.T) {
+	var c clock
+	if c.in(time.Hour) != 0 {
+		t.Error("known before the first answer")
+	}
+	c.set(5000)
+	if got := c.in(time.Second); got < 6000 || got > 16000 {
+		t.Errorf("in a second: %d", got)
+	}
+	c.last.Store(&reading{5000, time.Now().Add(-time.Minute)})
+	if got := c.in(0); got < 65000 || got > 75000 {
+		t.Errorf("a minute later: %d", got)
+	}
+}
+
+// A server with another clock, as after a failover, costs one more try.
+func TestAnotherClockIsLearnt(t *testing.T) {
+	s := sessions(t, redistest.Start(t).Client(t))
+	s.timeout = 10 * time.Second
+	for _, ms := range []int64{1, time.Now().Add(-time.Hour).UnixMilli(), time.Now().Add(time.Hour).UnixMilli()} {
+		s.clock.set(ms)
+		present(t, s, login(), authsvc.Advance)
+		if got := s.clock.in(0) - time.Now().UnixMilli(); got > 1000 || got < -5000 {
+			t.Errorf("after %d the clock is %d ms ahead", ms, got)
+		}
 	}
 }
 
@@ -316,8 +421,9 @@ func TestTimesThatAStateHasNoRoomForAreRefused(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoneIsAFault(t *testing.T) {
-	for _, answer := range [][]int64{{}, {0}, {1}, {1, 2, 3}, {4}, {4, 1, 2, 3}, {6, 1}, {7, 1, 2, 3}, {257, 1, 2, 3}} {
-		if out, err := outcome(tokens.ID{1}, answer); !errors.Is(err, ErrUnavailable) || out != (authsvc.Outcome{}) {
+	for _, answer := range [][]int64{{}, {0}, {1}, {0, 1, 9}, {1, 2, 3, 9}, {4, 9}, {4, 1, 2, 3, 9}, {6, 1, 9},
+		{7, 1, 2, 3, 9}, {257, 1, 2, 3, 9}, {-255, 1, 2, 3, 9}} {
+		if out, _, err := outcome(tokens.ID{1}, answer); !errors.Is(err, ErrUnavailable) || out != (authsvc.Outcome{}) {
 			t.Errorf("%v: %+v, %v", answer, out, err)
 		}
 	}

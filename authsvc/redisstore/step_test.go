@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strings"
@@ -201,7 +202,7 @@ func (r *reel) run(t testing.TB, events []event) error {
 			pipe.Set(ctx, key, *e.put, time.Hour)
 		}
 		pipe.HSet(ctx, "clock", "s", e.now/1000, "us", e.now%1000*1000+999)
-		answers[i] = r.step.EvalSha(ctx, pipe, []string{key}, arguments(e.shown, e.params)...)
+		answers[i] = r.step.EvalSha(ctx, pipe, []string{key}, arguments(e.shown, e.params, math.MaxInt64)...)
 		kept[i] = pipe.Get(ctx, key)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
@@ -212,8 +213,8 @@ func (r *reel) run(t testing.TB, events []event) error {
 		if err != nil {
 			return fmt.Errorf("step %d, %+v: %w", i, e, err)
 		}
-		out, err := outcome(e.shown.SessionID, answer)
-		if err != nil || out != e.want {
+		out, now, err := outcome(e.shown.SessionID, answer)
+		if err != nil || out != e.want || now != e.now {
 			return fmt.Errorf("step %d, %+v: %+v, %w", i, e, out, err)
 		}
 		if kept[i].Val() != e.value {
@@ -264,11 +265,11 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 	roll := func(_ string, n int) int { return random.IntN(n) }
 	whole := strings.Replace(stepScript, clockCall, setClock, 1)
 	for _, c := range []struct{ old, broken string }{
-		{"return {REVOKED, t, e}", ""},                                                                  // row 1
+		{"return {REVOKED, t, e, stamp}", ""},                                                           // row 1
 		{"elseif i < born then", "elseif false then"},                                                   // a lost state
 		{"i < born", "i <= born"},                                                                       //
-		{"now = math.max(now, ct + 1)", ""},                                                             // a clock that went back
-		{"now = math.max(now, ct + 1)", "now = math.max(now, ct)"},                                      //
+		{"math.max(stamp, ct + 1)", "stamp"},                                                            // a clock that went back
+		{"math.max(stamp, ct + 1)", "math.max(stamp, ct)"},                                              //
 		{"g >= cg and i > ct", "false"},                                                                 // row 2: behind
 		{"g >= cg and i > ct", "g >= cg and i >= ct"},                                                   //
 		{"g >= cg and i > ct", "g > cg and i > ct"},                                                     //
