@@ -1,11 +1,13 @@
 // Reads one exchange (JSON) from standard input, does it with three Node
 // libraries, writes what they saw and what they signed (JSON) to standard
 // output. foreign_test.go describes both shapes.
-import { createPublicKey, createPrivateKey, createHmac } from "node:crypto";
+import { createPublicKey, createPrivateKey, createHmac, webcrypto } from "node:crypto";
 import { readFileSync } from "node:fs";
 import * as jose from "jose";
 import jsonwebtoken from "jsonwebtoken";
 import { createSigner, createVerifier } from "fast-jwt";
+
+globalThis.crypto ??= webcrypto; // Node 18 has it, but not as a global
 
 const x = JSON.parse(readFileSync(0, "utf8"));
 const out = { verified: [], opened: [], signed: [] };
