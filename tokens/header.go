@@ -35,6 +35,9 @@ func parseHeader(doc string) (header, error) {
 		if *field, err = r.text(maxKidLen); err != nil {
 			return header{}, err
 		}
+		if *field == "" { // complete could not tell it from one that is not there
+			return header{}, faultAbsent
+		}
 	}
 	return h, r.end()
 }

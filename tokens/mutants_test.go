@@ -299,7 +299,7 @@ func headerValue(rng *rand.Rand, name string) value {
 	case "kid":
 		return pick(rng, str("k"), str(""), str("a/b"), num(7), other("null"), str(strings.Repeat("k", 65)))
 	}
-	return pick(rng, str("DEF"), list("exp"), other("true"), other("{}"), num(1))
+	return pick(rng, str("DEF"), list("exp"), other("true"), other("{}"), num(1), str(""))
 }
 
 func claimValue(rng *rand.Rand, name string) value {
