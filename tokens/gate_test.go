@@ -50,6 +50,7 @@ func TestHeadersAreRefusedBeforeAnyKeyIsUsed(t *testing.T) {
 		"alg as a number":             {`{"alg":256,` + kid + `,"typ":"at+jwt"}`, bad},
 		"no kid":                      {`{"alg":"ES256","typ":"at+jwt"}`, bad},
 		"empty kid":                   {`{"alg":"ES256","kid":"","typ":"at+jwt"}`, bad},
+		"empty enc":                   {`{"alg":"ES256","enc":"",` + kid + `,"typ":"at+jwt"}`, bad},
 		"kid null":                    {`{"alg":"ES256","kid":null,"typ":"at+jwt"}`, bad},
 		"kid with a path":             {`{"alg":"ES256","kid":"../../etc/passwd","typ":"at+jwt"}`, bad},
 		"kid with a quote":            {`{"alg":"ES256","kid":"' OR 1=1 --","typ":"at+jwt"}`, bad},
