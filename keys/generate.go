@@ -25,12 +25,22 @@ const (
 var ErrKeyMaterial = errors.New("unusable key material")
 
 // Generate makes a new key. ES256 gives a P-256 key, EdDSA an Ed25519 key,
-// RS256 an RSA key of 3072 bit, A256GCM and A256KW 32 random bytes. It fails
+// RS256 an RSA key of 3072 bit, A256GCM and A256KW 32 random bytes. Its ID does
+// not begin with a dash, so that a command line takes it for no flag. It fails
 // (ErrKeyMaterial) only if the algorithm is not one of the purpose's.
 func Generate(p Purpose, alg Alg) (Key, error) {
 	if !p.allows(alg) {
 		return Key{}, fmt.Errorf("%w: a %q key can not use %q", ErrKeyMaterial, p, alg)
 	}
+	for {
+		k, err := draw(p, alg)
+		if err != nil || k.ID[0] != '-' {
+			return k, err
+		}
+	}
+}
+
+func draw(p Purpose, alg Alg) (Key, error) {
 	if p.seals() {
 		secret := make([]byte, SecretSize)
 		rand.Read(secret) // never fails (crypto/rand)
