@@ -18,6 +18,11 @@ var (
 	ErrUnknownPosition = errors.New("unknown feed position")
 	// ErrStoreClosed says that the store was closed.
 	ErrStoreClosed = errors.New("store closed")
+	// ErrNotShared says that the entries of an Append are on this replica's
+	// disk and in force on it and at its subscribers; the other replicas learn
+	// of them when the shared store is back. It is no fault: nothing need be
+	// tried again.
+	ErrNotShared = errors.New("kept here, not shared yet")
 )
 
 // Log is the growing set of revocations: it merges by maximum and never
@@ -25,8 +30,9 @@ var (
 // within it; both outlive a restart. Implementations are safe for concurrent
 // use.
 type Log interface {
-	// Append adds the entries, all or none. When it returns nil they are on
-	// stable storage and every Follow has returned from delivering them. A
+	// Append adds the entries, all or none. It returns nil or ErrNotShared once
+	// they are durable here: on stable storage, and every Follow has returned
+	// from delivering them. Any other error is a fault. A
 	// zero Made becomes the time of the append; another is kept, for copies
 	// of what was appended elsewhere. An entry that is invalid
 	// (revocation.ErrInvalid) or more than MaxAppend at once are refused; one
