@@ -134,7 +134,9 @@ func (h *hub) deliver(b Batch) {
 
 // stall notes that the Log is not followed any more, and up to when it was.
 func (h *hub) stall() {
-	h.asOf.Store(h.AsOf().UnixMilli())
+	if asOf := h.AsOf(); !asOf.IsZero() {
+		h.asOf.Store(asOf.UnixMilli())
+	}
 	h.live.Store(false)
 }
 
@@ -173,11 +175,11 @@ func (h *hub) Key(kid string, p keys.Purpose, now time.Time) (keys.Key, error) {
 // Revocations implements middleware.Trust.
 func (h *hub) Revocations() *revocation.List { return h.list }
 
-// AsOf implements middleware.Trust: now, since the store is here, unless the
-// Log can not be followed.
+// AsOf implements middleware.Trust: what the Log says, unless it can not be
+// followed.
 func (h *hub) AsOf() time.Time {
 	if h.live.Load() {
-		return h.now()
+		return h.log.AsOf()
 	}
 	if ms := h.asOf.Load(); ms > 0 {
 		return time.UnixMilli(ms)

@@ -174,10 +174,12 @@ func heartbeatAt(p revocation.Position) *revocation.Frame {
 }
 
 // signed makes a frame for verifiers of one of the Log's. asOf must have been
-// taken before the entries were.
+// taken before the entries were; where it is not known it is 1970.
 func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (string, error) {
 	out := *f
-	out.AsOf = asOf
+	if out.AsOf = asOf; asOf.IsZero() {
+		out.AsOf = time.UnixMilli(0)
+	}
 	out.Entries = make([]revocation.Entry, 0, len(f.Entries))
 	for _, e := range f.Entries {
 		if e = e.OnFeed(h.life); !e.Expired(now) {

@@ -29,6 +29,8 @@ func (still) Follow(ctx context.Context, deliver func(Batch)) error {
 	return ctx.Err()
 }
 
+func (still) AsOf() time.Time { return time.Now() }
+
 func (l still) Since(context.Context, revocation.Position) (Batch, error) { return l.since, l.err }
 
 type down struct{}

@@ -38,7 +38,8 @@ type Log interface {
 	// (revocation.ErrInvalid) or more than MaxAppend at once are refused; one
 	// that adds nothing, because it has expired or a like one is there, is
 	// acknowledged all the same, without a new cursor. When ctx ends first
-	// its error is returned and the append may still happen.
+	// its error is returned and the append may still happen. ErrNotShared is
+	// success with a reservation; every other error is a fault.
 	Append(ctx context.Context, entries ...revocation.Entry) error
 
 	// Follow calls deliver with a snapshot of everything that has not
@@ -54,6 +55,12 @@ type Log interface {
 	// answers a verifier that was away, also across a restart of the
 	// service. ErrUnknownPosition where it can not.
 	Since(ctx context.Context, p revocation.Position) (Batch, error)
+
+	// AsOf returns the moment up to which everything that any replica has
+	// appended has been delivered here: now, where the store is not shared. It
+	// stands still while a shared store can not be read; zero before it was
+	// read for the first time.
+	AsOf() time.Time
 }
 
 // MaxAppend is how many entries one Append takes.

@@ -68,6 +68,9 @@ func (s *Store) Since(ctx context.Context, p revocation.Position) (authsvc.Batch
 	return s.since(ctx, p.Cursor)
 }
 
+// AsOf implements authsvc.Log: nobody else appends to the file.
+func (s *Store) AsOf() time.Time { return s.now() }
+
 func (s *Store) since(ctx context.Context, prev revocation.Cursor) (b authsvc.Batch, err error) {
 	now := s.now()
 	err = s.view(ctx, func(tx *bolt.Tx) error {

@@ -159,7 +159,7 @@ func (f *Follower) advance(frame *revocation.Frame, now time.Time) error {
 	f.update(func(s *state) {
 		s.position, s.listed = position, true
 		s.live, s.fault = true, nil
-		if asOf.After(s.asOf) { // what was known stays known: a replayed frame makes nobody younger or older
+		if asOf.Unix() > 0 && asOf.After(s.asOf) { // 1970: the sender does not know; and what was known stays known: a replayed frame makes nobody younger or older
 			s.asOf = asOf
 		}
 	})
