@@ -45,8 +45,8 @@ type copied struct {
 }
 
 // Create writes a first ring. An existing file is never replaced
-// (fs.ErrExist). ErrRollback means that a mark of a higher generation lies
-// there: a ring was here before.
+// (fs.ErrExist). ErrRollback means that a mark of this generation or a higher
+// one lies there: a ring was here before, and is lost.
 func Create(path string, master MasterKey, ring *keys.Ring) error {
 	f := &File{path: path, masters: []MasterKey{master}}
 	err := f.locked(context.Background(), func() error {
@@ -60,7 +60,7 @@ func Create(path string, master MasterKey, ring *keys.Ring) error {
 		if err != nil {
 			return err
 		}
-		if ring.Generation() < mark {
+		if ring.Generation() <= mark { // of the same height it is still another ring
 			return fmt.Errorf("%w: generation %d was here", ErrRollback, mark)
 		}
 		return f.write(ring)

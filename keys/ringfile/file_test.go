@@ -135,6 +135,23 @@ func TestCreateNeverReplacesARing(t *testing.T) {
 	}
 }
 
+// Whoever holds the lost ring's keys would be told that they never existed.
+func TestCreateDoesNotTakeTheLostRingsPlace(t *testing.T) {
+	path, master := create(t)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := ringfile.Create(path, master, newRing(t)); !errors.Is(err, ringfile.ErrRollback) {
+		t.Errorf("a first generation where a first one was: %v", err)
+	}
+	if err := os.Remove(path + ".seen"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ringfile.Create(path, master, newRing(t)); err != nil {
+		t.Errorf("after the mark was removed on purpose: %v", err)
+	}
+}
+
 func TestAChangeOnTheSameRingIsToldThatItCameTooLate(t *testing.T) {
 	path, master := create(t)
 	a, b := open(t, path, master), open(t, path, master)
