@@ -94,10 +94,13 @@ func checkRetry(r *http.Request, retry string) error {
 
 // openRefresh opens a refresh token and judges its time. One that was issued
 // for the other mode is not a credential here: the value of a cookie must not
-// become readable by being posted.
+// become readable by being posted. Of one whose key was revoked nothing more can
+// be known, but why nobody takes it can be said: its owner has to log in again.
 func (s *Service) openRefresh(raw string, cookie bool, now time.Time) (*tokens.Refresh, error) {
 	t, err := tokens.OpenRefresh(raw, s.hub, now)
 	switch {
+	case errors.Is(err, keys.ErrRevokedKey):
+		return nil, sessionEnded(openapi.ProblemReasonRevoked, cookie)
 	case errors.Is(err, tokens.ErrInvalid):
 		return nil, invalidToken(err)
 	case err != nil:

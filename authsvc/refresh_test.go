@@ -106,6 +106,36 @@ func TestReuseEndsTheSession(t *testing.T) {
 	}
 }
 
+// The key that seals refresh tokens is revoked: clients must learn that their
+// sessions are over, and not that they sent nonsense.
+func TestARevokedRefreshKeyEndsTheSessions(t *testing.T) {
+	w := newWorld(t)
+	token, cookie := w.login(), w.loginCookie()
+	k, err := w.ring.Current(keys.RefreshToken, time.Now())
+	must(t, err)
+	ring, err := w.ring.Revoke(k.ID, "stolen", time.Now())
+	must(t, err)
+	w.svc.SetRing(ring)
+	if a := w.refresh(token.str(t, "refresh_token")).want(t, 401, "session-ended"); a.str(t, "reason") != "revoked" {
+		t.Errorf("by token: %s", a.body)
+	}
+	a := w.post("/v1/refresh", "", withCookies(cookie.cookies...)).want(t, 401, "session-ended")
+	if a.str(t, "reason") != "revoked" || len(a.cookies) == 0 {
+		t.Errorf("by cookie: %s, cookies %v", a.body, a.cookies)
+	}
+	for _, c := range a.cookies {
+		if c.MaxAge >= 0 {
+			t.Errorf("the cookie %s is not cleared", c.Name)
+		}
+	}
+	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {token.str(t, "refresh_token")}}
+	if a := w.form(form); a.status != 400 || a.str(t, "error") != "invalid_grant" || !strings.Contains(a.str(t, "error_description"), "revoked") {
+		t.Errorf("at /v1/token: %d %s", a.status, a.body)
+	}
+	fresh := w.login().str(t, "refresh_token") // the standby has taken over
+	w.refresh(fresh).want(t, 200, "")
+}
+
 func TestRetryIDMakesALateRetrySafe(t *testing.T) {
 	const grace = 20 * time.Millisecond
 	w := buildWorld(&world{t: t, adopt: true}, func(c *authsvc.Config) { c.RefreshGrace = grace })
