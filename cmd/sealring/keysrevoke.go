@@ -13,12 +13,22 @@ import (
 func (a *app) keysRevoke() *cobra.Command {
 	var reason string
 	var dry, yes bool
+	var timeout time.Duration
 	c := &cobra.Command{
 		Use: "revoke KID", Short: "Declare a key compromised: dead everywhere at once",
-		Long: `Declare a key compromised. A running service sees the changed ring and puts the
-key on the feed: within a second nothing that it signed or sealed is accepted
-anywhere. Its private half is erased, and the standby takes over at once. It
-cannot be undone.
+		Long: `Declare a key compromised. A running service sees the changed ring and tells
+the verifiers on its feed: within a second nothing that the key signed or sealed
+is accepted there. Its private half is erased, and the standby takes over at
+once. It cannot be undone.
+
+Once the ring is written the command asks the admin API of every replica
+(--admin-url URL,URL...) until each live verifier has confirmed that it holds
+the ring without the key, and says how long that took. When the time of --timeout
+is over it names those who have not confirmed, and ends with 1; the ring stays
+written. Without --admin-url it asks at admin_listen; if nobody answers there it
+says what is not known, and ends with 0. A verifier that is cut off from the
+feed cannot be asked, and refuses the key once it has its feed back. Those who
+only read the key set drop the key when their copy comes of age.
 
 What happens to sessions depends on what the key is for:
 
@@ -34,8 +44,13 @@ first 8 characters or more; write -- before one that begins with a dash.`,
 	}
 	c.Flags().StringVar(&reason, "reason", "compromised", "why, for the record")
 	c.Flags().BoolVar(&yes, "yes", false, "also if sessions end by it")
+	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for the verifiers' confirmations at most")
 	dryRun(c, &dry)
-	return a.printing(a.command(c, ringOnly, func(ctx context.Context, args []string) error {
+	uses := append(append([]string{}, ringOnly...), adminUses...)
+	return a.printing(a.command(c, uses, func(ctx context.Context, args []string) error {
+		if timeout <= 0 {
+			return usagef("--timeout is how long to wait, not %s", timeout)
+		}
 		f, err := a.settings.openRing()
 		if err != nil {
 			return err
@@ -50,16 +65,23 @@ first 8 characters or more; write -- before one that begins with a dash.`,
 			return fmt.Errorf("%w, because it would end live sessions: %s Add --yes to do it", errRefused, effect.text)
 		}
 		turn := func(r *keys.Ring) (*keys.Ring, error) { return r.Revoke(key.ID, reason, time.Now()) }
-		var ring *keys.Ring
 		if dry {
-			ring, err = turn(f.Ring())
-		} else {
-			ring, err = f.Update(ctx, turn)
+			ring, err := turn(f.Ring())
+			if err != nil {
+				return err
+			}
+			defer a.unchanged()
+			return a.printRevoked(ring, key, effect, nil)
 		}
+		ring, err := f.Update(ctx, turn)
 		if err != nil {
 			return err
 		}
-		return a.printRevoked(ring, key, effect, dry)
+		force := a.inForce(ctx, ring, key, timeout)
+		if err := a.printRevoked(ring, key, effect, force); err != nil {
+			return err
+		}
+		return force.err
 	}))
 }
 
@@ -75,7 +97,7 @@ func effectOf(k keys.Key, state keys.State) effect {
 	}
 	switch k.Purpose {
 	case keys.AccessToken:
-		return effect{text: "Access tokens signed by this key are refused everywhere at once. No session ends: each client refreshes, for which other keys are used, and goes on."}
+		return effect{text: "Access tokens signed by this key are not valid any more. No session ends: each client refreshes, for which other keys are used, and goes on."}
 	case keys.Feed:
 		return effect{text: "Frames of the feed signed by this key are refused. No session ends: each verifier connects again and reads the key set anew."}
 	case keys.SessionCookie:
@@ -95,18 +117,19 @@ type revokedView struct {
 	Effect     string       `json:"effect"`
 	EndsLive   bool         `json:"ends_sessions"`
 	Generation uint64       `json:"generation"`
+	InForce    *inForce     `json:"in_force,omitempty"` // not of a dry run
 	Keys       []keyView    `json:"keys"`
 }
 
-func (a *app) printRevoked(ring *keys.Ring, k keys.Key, e effect, dry bool) error {
+func (a *app) printRevoked(ring *keys.Ring, k keys.Key, e effect, force *inForce) error {
 	views, rows := viewKeys(ring, time.Now())
-	view := revokedView{dry, k.ID, k.Purpose, e.text, e.ends, ring.Generation(), views}
+	view := revokedView{force == nil, k.ID, k.Purpose, e.text, e.ends, ring.Generation(), force, views}
 	if err := a.print(view, keysHead, rows); err != nil {
 		return err
 	}
 	a.say("%s", e.text)
-	if dry {
-		a.unchanged()
+	if force != nil && force.text != "" {
+		a.say("%s", force.text)
 	}
 	return nil
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
@@ -40,9 +42,9 @@ func (a *app) rotateWaiting(ctx context.Context, f ringStore, r rotation) error 
 	}
 	ctx, cancel := context.WithTimeout(ctx, r.timeout)
 	defer cancel()
-	w := &waiting{app: a, apis: apis}
-	if _, err := w.ask(ctx, 0); err != nil { // before anything is changed
-		return err
+	w := &waiting{app: a, apis: apis, every: askEvery}
+	if l := w.ask(ctx, 0); len(l.silent) > 0 { // before anything is changed
+		return errors.Join(l.silent...)
 	}
 	ripe, err := a.ripe(f.Ring(), r.purposes)
 	if err != nil {
@@ -50,8 +52,10 @@ func (a *app) rotateWaiting(ctx context.Context, f ringStore, r rotation) error 
 	}
 	var confirmed time.Time
 	if !ripe {
-		if err := w.until(ctx, f.Ring().Generation(), "the standby keys"); err != nil {
-			return fmt.Errorf("nothing was changed: %w", err)
+		if l := w.until(ctx, f.Ring().Generation(), "the standby keys"); l.any() {
+			return fmt.Errorf("nothing was changed: not everybody has confirmed the standby keys (generation %d): %s", f.Ring().Generation(), l)
+		} else {
+			w.held("the standby keys", l, f.Ring().Generation())
 		}
 		confirmed = time.Now()
 	}
@@ -62,8 +66,10 @@ func (a *app) rotateWaiting(ctx context.Context, f ringStore, r rotation) error 
 	if err := a.printRotation(ring, r); err != nil {
 		return err
 	}
-	if err := w.until(ctx, ring.Generation(), "the rotated ring"); err != nil {
-		return fmt.Errorf("the rotation is written and will be carried out, but %w", err)
+	if l := w.until(ctx, ring.Generation(), "the rotated ring"); l.any() {
+		return fmt.Errorf("the rotation is written and will be carried out, but not everybody has confirmed the rotated ring (generation %d): %s", ring.Generation(), l)
+	} else {
+		w.held("the rotated ring", l, ring.Generation())
 	}
 	return nil
 }
@@ -85,39 +91,62 @@ func (a *app) ripe(ring *keys.Ring, purposes []keys.Purpose) (bool, error) {
 
 // waiting asks all replicas who holds what.
 type waiting struct {
-	app  *app
-	apis []*adminAPI
-	said string
+	app      *app
+	apis     []*adminAPI
+	every    time.Duration // between two questions
+	services bool          // only these have to hold it: what is made with the key never leaves them
+	said     string
 }
 
-// lag is who does not hold a generation.
+// lag is who holds a generation and who does not.
 type lag struct {
-	live  int // verifiers
-	names []string
+	services int      // replicas that answered
+	live     int      // verifiers
+	names    []string // who holds less
+	silent   []error  // of the replicas that did not answer
 }
 
-// until returns when all replicas and all live verifiers hold the generation.
-func (w *waiting) until(ctx context.Context, generation uint64, what string) error {
-	tick := time.NewTicker(askEvery)
+// any reports whether anybody has not confirmed.
+func (l lag) any() bool { return len(l.names)+len(l.silent) > 0 }
+
+// all names who has not confirmed.
+func (l lag) all() []string {
+	all := slices.Clone(l.names)
+	for _, err := range l.silent {
+		all = append(all, err.Error())
+	}
+	return all
+}
+
+func (l lag) String() string { return names(l.all()) }
+
+// until returns when all replicas and all live verifiers hold the generation,
+// or with those who do not when ctx ends.
+func (w *waiting) until(ctx context.Context, generation uint64, what string) lag {
+	tick := time.NewTicker(w.every)
 	defer tick.Stop()
+	var last lag
 	for {
-		l, err := w.ask(ctx, generation)
-		if err != nil {
-			l.names = append(l.names, err.Error())
+		l := w.ask(ctx, generation)
+		switch {
+		case !l.any():
+			return l
+		case ctx.Err() != nil && last.any(): // this question was cut off: what is known is older
+			return last
+		case ctx.Err() == nil:
+			w.say("Waiting for %s (generation %d): %s", what, generation, l)
 		}
-		if len(l.names) == 0 {
-			w.say("%s: held by %s (generation %d).", what, verifierCount(l.live), generation)
-			return nil
-		}
-		if ctx.Err() == nil {
-			w.say("Waiting for %s (generation %d): %s", what, generation, names(l.names))
-		}
+		last = l
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("not everybody has confirmed %s (generation %d): %s", what, generation, names(l.names))
+			return l
 		case <-tick.C:
 		}
 	}
+}
+
+func (w *waiting) held(what string, l lag, generation uint64) {
+	w.say("%s: held by %s (generation %d).", what, count(l.live, "live verifier"), generation)
 }
 
 // say tells a change of how things stand, and nothing twice.
@@ -128,20 +157,30 @@ func (w *waiting) say(format string, args ...any) {
 	}
 }
 
-// ask asks every replica. A verifier may be known to several: it follows the
-// feed of one and may have reported to another.
-func (w *waiting) ask(ctx context.Context, generation uint64) (lag, error) {
+// ask asks every replica, all at once: one that hangs hides nobody who lags.
+// A verifier may be known to several: it follows the feed of one and may have
+// reported to another.
+func (w *waiting) ask(ctx context.Context, generation uint64) lag {
+	lists, errs := make([]verifierList, len(w.apis)), make([]error, len(w.apis))
+	var asking sync.WaitGroup
+	for i, api := range w.apis {
+		asking.Go(func() {
+			errs[i] = api.call(ctx, http.MethodGet, "/admin/v1/verifiers", nil, http.StatusOK, &lists[i])
+		})
+	}
+	asking.Wait()
 	var l lag
 	known := map[string]verifierView{}
-	for _, api := range w.apis {
-		var list verifierList
-		if err := api.call(ctx, http.MethodGet, "/admin/v1/verifiers", nil, http.StatusOK, &list); err != nil {
-			return l, fmt.Errorf("%s: %w", api.base, err)
+	for i, api := range w.apis {
+		if errs[i] != nil {
+			l.silent = append(l.silent, fmt.Errorf("%s: %w", api.base, errs[i]))
+			continue
 		}
-		if list.Generation < generation {
-			l.names = append(l.names, fmt.Sprintf("the service at %s has generation %d", api.base, list.Generation))
+		l.services++
+		if lists[i].Generation < generation {
+			l.names = append(l.names, fmt.Sprintf("the service at %s has generation %d", api.base, lists[i].Generation))
 		}
-		for _, v := range list.Verifiers {
+		for _, v := range lists[i].Verifiers {
 			name := v.Client + " " + v.ID
 			before := known[name]
 			v.Live, v.Generation = v.Live || before.Live, max(v.Generation, before.Generation)
@@ -149,7 +188,7 @@ func (w *waiting) ask(ctx context.Context, generation uint64) (lag, error) {
 		}
 	}
 	for name, v := range known {
-		if !v.Live {
+		if !v.Live || w.services {
 			continue
 		}
 		l.live++
@@ -158,7 +197,7 @@ func (w *waiting) ask(ctx context.Context, generation uint64) (lag, error) {
 		}
 	}
 	slices.Sort(l.names)
-	return l, nil
+	return l
 }
 
 func names(all []string) string {
@@ -168,9 +207,9 @@ func names(all []string) string {
 	return strings.Join(all, "; ")
 }
 
-func verifierCount(n int) string {
+func count(n int, what string) string {
 	if n == 1 {
-		return "1 live verifier"
+		return "1 " + what
 	}
-	return fmt.Sprintf("%d live verifiers", n)
+	return fmt.Sprintf("%d %ss", n, what)
 }

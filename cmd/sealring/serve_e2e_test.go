@@ -205,6 +205,33 @@ func TestAMegabyteOfDotsIsAProblemDocument(t *testing.T) {
 	}
 }
 
+// When the command returns, what the key made is refused: it has asked.
+func TestWhatARevokedKeyMadeIsRefusedOnceTheCommandReturns(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	s.startDemo(t)
+	s.demoReady(t)
+	for _, c := range []struct{ mode, use string }{{"token", "at"}, {"cookie", "cookie"}} {
+		made := mustLogIn(t, s.direct, sitePassword, c.mode)
+		wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", made)
+		kid := currentKeys(t, s.data)[c.use]
+		var said revokedView
+		out := command(t, "", "keys", "revoke", "--config", s.config, "-o", "json", "--timeout", patience.String(), "--", kid)
+		returned := time.Now()
+		wantCall(t, http.StatusUnauthorized, http.MethodGet, s.demoURL+"/", made)
+		refused := time.Since(returned)
+		if err := json.Unmarshal([]byte(out), &said); err != nil {
+			t.Fatal(err)
+		}
+		if f := said.InForce; f == nil || !f.Confirmed || f.Verifiers != 1 || f.Services != 1 {
+			t.Errorf("it says: %s", out)
+		} else {
+			t.Logf("%s: confirmed %d ms after the ring was written; the demo service answered 401 %v after the command returned", c.mode, f.AfterMs, refused.Round(time.Millisecond))
+		}
+		wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", mustLogIn(t, s.direct, sitePassword, c.mode)) // by the standby
+	}
+}
+
 // Requests of every kind go on while the keys turn: none may be refused.
 func TestARotationRefusesNoValidRequest(t *testing.T) {
 	s := newSite(t)

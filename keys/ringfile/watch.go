@@ -11,13 +11,12 @@ import (
 	"github.com/sealring-dev/sealring/keys"
 )
 
-// pollEvery is how often Watch looks even if nothing was reported: network
+// PollEvery is how often Watch looks even if nothing was reported: network
 // file systems report nothing, and a swapped folder is another one. Looks are
 // closer where a lease is short: it must not run out between two of them.
-const (
-	pollEvery     = 30 * time.Second
-	looksPerLease = 4
-)
+const PollEvery = 30 * time.Second
+
+const looksPerLease = 4
 
 // Watch follows the file until ctx ends, and blocks as long: run it in a
 // goroutine of your own. It calls changed with the ring at its start and with
@@ -26,7 +25,7 @@ const (
 // stays, and Watch goes on. Both are called from one goroutine. It returns
 // nil when ctx ends.
 func (f *File) Watch(ctx context.Context, changed func(*keys.Ring), failed func(error)) error {
-	tick := time.NewTicker(min(pollEvery, f.Ring().Plan().Lease/looksPerLease))
+	tick := time.NewTicker(min(PollEvery, f.Ring().Plan().Lease/looksPerLease))
 	defer tick.Stop()
 	return f.watch(ctx, changed, failed, tick.C)
 }
