@@ -21,7 +21,8 @@ const (
 )
 
 // ErrKeyMaterial says that a key can not be used for what it is meant for:
-// another type, another curve, too short, not on the curve.
+// another type, another curve, too short, not on the curve, of small order,
+// with a factor that anybody finds.
 var ErrKeyMaterial = errors.New("unusable key material")
 
 // Generate makes a new key. ES256 gives a P-256 key, EdDSA an Ed25519 key,
@@ -67,18 +68,19 @@ func generateSigner(alg Alg) (crypto.Signer, error) {
 
 // NewSigningKey makes a key from any crypto.Signer, a KMS or PKCS#11 key
 // included. Its public half must be a *ecdsa.PublicKey on P-256 for ES256, an
-// ed25519.PublicKey for EdDSA or a *rsa.PublicKey of 3072 to 8192 bit with
-// the exponent 65537 for RS256 (else ErrKeyMaterial). The private half of a
+// ed25519.PublicKey on the curve and not of small order for EdDSA or a
+// *rsa.PublicKey of 3072 to 8192 bit, without a factor below 752 and with the
+// exponent 65537, for RS256 (else ErrKeyMaterial). The private half of a
 // *ecdsa.PrivateKey, ed25519.PrivateKey or *rsa.PrivateKey is kept with the
 // ring; that of any other signer is not, see Ring.Attach.
 func NewSigningKey(p Purpose, alg Alg, signer crypto.Signer) (Key, error) {
 	if p.seals() || !p.allows(alg) {
 		return Key{}, fmt.Errorf("%w: a %q key can not use %q", ErrKeyMaterial, p, alg)
 	}
-	if signer == nil {
-		return Key{}, fmt.Errorf("%w: no signer", ErrKeyMaterial)
+	public := publicOf(signer)
+	if public == nil {
+		return Key{}, fmt.Errorf("%w: no signer, or one without a public key", ErrKeyMaterial)
 	}
-	public := signer.Public()
 	if err := checkPublic(alg, public); err != nil {
 		return Key{}, err
 	}
@@ -108,30 +110,4 @@ func storable(signer crypto.Signer) bool {
 		return true
 	}
 	return false
-}
-
-func checkPublic(alg Alg, public crypto.PublicKey) error {
-	switch key := public.(type) {
-	case *ecdsa.PublicKey:
-		if alg != ES256 || key.Curve != elliptic.P256() {
-			break
-		}
-		if _, err := key.Bytes(); err != nil {
-			return fmt.Errorf("%w: a point that is not on P-256", ErrKeyMaterial)
-		}
-		return nil
-	case ed25519.PublicKey:
-		if alg == EdDSA && len(key) == ed25519.PublicKeySize {
-			return nil
-		}
-	case *rsa.PublicKey:
-		if alg != RS256 {
-			break
-		}
-		if bits := key.N.BitLen(); bits < rsaBits || bits > rsaMaxBits || key.E != rsaE {
-			return fmt.Errorf("%w: RSA keys have %d to %d bit and the exponent %d", ErrKeyMaterial, rsaBits, rsaMaxBits, rsaE)
-		}
-		return nil
-	}
-	return fmt.Errorf("%w: %T does not fit %s", ErrKeyMaterial, public, alg)
 }

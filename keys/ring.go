@@ -162,14 +162,22 @@ func (r *Ring) Attach(signers ...crypto.Signer) (*Ring, error) {
 	n := *r
 	n.keys = r.Keys()
 	for _, signer := range signers {
-		public, ok := signer.Public().(interface{ Equal(crypto.PublicKey) bool })
-		i := slices.IndexFunc(n.keys, func(k Key) bool { return ok && k.External() && public.Equal(k.Public()) })
+		public := publicOf(signer)
+		i := slices.IndexFunc(n.keys, func(k Key) bool {
+			return k.External() && checkPublic(k.Alg, public) == nil && equal(k.Public(), public)
+		})
 		if i < 0 {
 			return nil, fmt.Errorf("attaching a signer: %w", ErrUnknownKey)
 		}
 		n.keys[i].hidden = hide(material{signer: signer, external: true, public: n.keys[i].Public()})
 	}
 	return &n, nil
+}
+
+// equal compares public keys that checkPublic has let pass.
+func equal(a, b crypto.PublicKey) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }
 
 // PublicSet is what the issuer publishes at now: the public halves of all

@@ -229,8 +229,7 @@ func parsePrivate(text string, public crypto.PublicKey) (crypto.Signer, error) {
 		return nil, fmt.Errorf("%w: the private half is not PKCS #8", ErrKeyMaterial) // err is left out: it might quote
 	}
 	signer, ok := private.(crypto.Signer)
-	mine, comparable := public.(interface{ Equal(crypto.PublicKey) bool })
-	if !ok || !comparable || !mine.Equal(signer.Public()) {
+	if !ok || !equal(public, signer.Public()) {
 		return nil, fmt.Errorf("%w: the private half is that of another key", ErrKeyMaterial)
 	}
 	again, err := x509.MarshalPKCS8PrivateKey(private)

@@ -48,8 +48,8 @@ func (s *Set) JWKS() []byte {
 // ParseSet reads a JWK Set of at most 256 KiB and 64 keys. Entries whose use
 // and alg together are none of ours are passed over, as another issuer's set
 // may hold them; one that claims to be ours must be right in everything: its
-// type fits its alg, the point is on the curve, RSA has 3072 bit or more, no
-// private half is there, and the kid is the RFC 7638 thumbprint. A name twice
+// type fits its alg, the point is on the curve and not of small order, RSA has
+// 3072 bit or more and no small factor, no private half is there, and the kid is the RFC 7638 thumbprint. A name twice
 // in one object or a kid twice in the set fails it (ErrMalformed,
 // ErrKeyMaterial).
 func ParseSet(jwks []byte) (*Set, error) {

@@ -96,7 +96,7 @@ func signWith(k keys.Key, input string) ([]byte, error) {
 	case keys.EdDSA:
 		return jwt.SigningMethodEdDSA.Sign(input, s)
 	case keys.RS256:
-		return signRS256(s, input)
+		return signRS256(s, k.Public(), input)
 	}
 	return nil, ErrKey
 }
@@ -154,9 +154,8 @@ func inOrder(v *big.Int) bool {
 	return v.Sign() > 0 && v.Cmp(elliptic.P256().Params().N) < 0
 }
 
-func signRS256(s crypto.Signer, input string) ([]byte, error) {
-	public, ok := s.Public().(*rsa.PublicKey)
-	if !ok || public.N.BitLen() < MinRSABits {
+func signRS256(s crypto.Signer, public crypto.PublicKey, input string) ([]byte, error) {
+	if key, ok := public.(*rsa.PublicKey); !ok || key.N.BitLen() < MinRSABits {
 		return nil, ErrKey
 	}
 	if key, ok := s.(*rsa.PrivateKey); ok {

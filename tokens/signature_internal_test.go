@@ -62,7 +62,7 @@ func TestSignaturesOfUnfitKeysAreRefused(t *testing.T) {
 	if err := verifySignature(keys.EdDSA, public, input, ed); err != nil {
 		t.Errorf("a fit key: %v", err)
 	}
-	if _, err := signRS256(short, input); !errors.Is(err, ErrKey) {
+	if _, err := signRS256(short, short.Public(), input); !errors.Is(err, ErrKey) {
 		t.Errorf("signing with 2048 bits: %v", err)
 	}
 }

@@ -3,8 +3,10 @@ package tokens_test
 import (
 	"crypto"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/asn1"
 	"encoding/base64"
 	"errors"
@@ -122,5 +124,33 @@ func TestTheKeysTypeIsThatOfTheAlgorithm(t *testing.T) {
 	}
 	if _, err := keys.NewSigningKey(keys.AccessToken, keys.EdDSA, f.es.Signer()); err == nil {
 		t.Error("an EC key for EdDSA")
+	}
+}
+
+// turncoat gave a good public key when the key was made, and gives none now.
+type turncoat struct {
+	crypto.Signer
+	public crypto.PublicKey
+}
+
+func (s *turncoat) Public() crypto.PublicKey { return s.public }
+
+func TestASignerThatLosesItsPublicKeyIsAnErrorAtMost(t *testing.T) {
+	f := setup(t)
+	for _, k := range []keys.Key{f.es, f.ed, f.rs} {
+		for name, later := range map[string]crypto.PublicKey{
+			"none": nil, "a nil RSA key": (*rsa.PublicKey)(nil), "a nil EC key": (*ecdsa.PublicKey)(nil), "a nil Ed25519 key": ed25519.PublicKey(nil),
+		} {
+			far := &turncoat{k.Signer(), k.Public()}
+			key := signingKey(t, keys.AccessToken, k.Alg, far)
+			far.public = later
+			raw, err := tokens.Sign(annsClaims(), key)
+			if err != nil {
+				continue
+			}
+			if _, err := tokens.Verify(raw, f.src, orders(), noon); err != nil {
+				t.Errorf("%s, %s: a token that nobody takes: %v", k.Alg, name, err)
+			}
+		}
 	}
 }
