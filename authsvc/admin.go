@@ -109,10 +109,18 @@ func (s *Service) createRevocation(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.revoke(r, e); err != nil {
+	shared, err := s.revoke(r, e)
+	switch {
+	case err != nil:
 		return nil, err
+	case !shared:
+		return jsonReply(http.StatusAccepted, notShared(revocationOf(e)))
 	}
 	return jsonReply(http.StatusCreated, revocationOf(e))
+}
+
+func notShared(e adminapi.Revocation) adminapi.RevocationNotShared {
+	return adminapi.RevocationNotShared{Type: e.Type, ID: e.ID, Time: e.Time, Made: e.Made, Expires: e.Expires, Durable: true}
 }
 
 // entryOf makes the entry that a request asks for.

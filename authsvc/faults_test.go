@@ -52,6 +52,7 @@ func (p *people) with(f func(*authsvc.User)) { p.more.Store(&f) }
 type faultyLog struct {
 	authsvc.Log
 	fault   atomic.Bool
+	apart   atomic.Bool // the shared store is away: what is appended is kept here
 	appends atomic.Int64
 	cut     atomic.Pointer[context.CancelFunc] // of the running Follow
 }
@@ -63,7 +64,10 @@ func (l *faultyLog) Append(ctx context.Context, e ...revocation.Entry) error {
 		return errDisk
 	}
 	l.appends.Add(1)
-	return l.Log.Append(ctx, e...)
+	if err := l.Log.Append(ctx, e...); err != nil || !l.apart.Load() {
+		return err
+	}
+	return authsvc.ErrNotShared
 }
 
 func (l *faultyLog) Follow(ctx context.Context, deliver func(authsvc.Batch)) error {

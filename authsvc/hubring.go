@@ -114,7 +114,8 @@ func (h *hub) announce(ctx context.Context, told map[string]bool) error {
 		if k.VerifyUntil.After(until) {
 			until = k.VerifyUntil
 		}
-		if err := h.log.Append(ctx, revocation.KeyEntry(h.issuer, k.ID, k.RevokedAt, until)); err != nil {
+		err := h.log.Append(ctx, revocation.KeyEntry(h.issuer, k.ID, k.RevokedAt, until))
+		if err != nil && !errors.Is(err, ErrNotShared) { // nor need it be: every replica tells its own subscribers
 			return fmt.Errorf("appending key %s: %w", k.ID, err)
 		}
 		told[k.ID] = true

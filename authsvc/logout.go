@@ -2,7 +2,6 @@ package authsvc
 
 import (
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -45,13 +44,15 @@ func (s *Service) logout(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
+	entry := s.sessionEntry(c, now)
 	if e, dead := s.hub.list.Match(c); dead && (e.Type != revocation.Token || c.SessionID.IsZero()) {
-		return loggedOut(), nil // before, and on disk; of a token alone, its session goes on
+		entry = e // ended before, and on disk, but perhaps not shared; of a token alone, its session goes on
 	}
-	if err := s.revoke(r, s.sessionEntry(c, now)); err != nil {
+	shared, err := s.revoke(r, entry)
+	if err != nil {
 		return nil, err
 	}
-	return loggedOut(), nil
+	return loggedOut(shared)
 }
 
 // leaving finds whose session a request wants to end. The guard judges it, but
@@ -119,10 +120,11 @@ func (s *Service) logoutAll(r *http.Request) (*reply, error) {
 		return nil, err
 	}
 	now, claims := s.now(), session.Claims()
-	if err := s.revoke(r, s.subjectEntry(claims.Subject, now), s.sessionEntry(&claims, now)); err != nil {
+	shared, err := s.revoke(r, s.subjectEntry(claims.Subject, now), s.sessionEntry(&claims, now))
+	if err != nil {
 		return nil, err
 	}
-	return loggedOut(), nil
+	return loggedOut(shared)
 }
 
 // subjectEntry ends every session that a subject has now.
@@ -140,16 +142,6 @@ func (s *Service) subjectEntry(sub string, now time.Time) revocation.Entry {
 func (s *Service) after(newest, now time.Time) time.Time {
 	bound := now.Add(s.cfg.ClockSkew/2 + time.Second).Truncate(time.Second)
 	return earlier(newest.Add(time.Second), bound)
-}
-
-// revoke makes entries durable and known everywhere.
-func (s *Service) revoke(r *http.Request, entries ...revocation.Entry) error {
-	ctx, cancel := s.storeContext(r.Context())
-	defer cancel()
-	if err := s.cfg.Log.Append(ctx, entries...); err != nil {
-		return unavailable(fmt.Errorf("appending a revocation: %w", err))
-	}
-	return nil
 }
 
 // sessionEntry ends a session, or, for a service's own token, that token.
@@ -181,9 +173,12 @@ func (s *Service) outlives(now time.Time) time.Time {
 
 // loggedOut is the answer to both. Clear-Site-Data leaves "cookies" out: it
 // would clear those of every host of the domain, ours are cleared by name.
-func loggedOut() *reply {
-	p := newReply(http.StatusNoContent)
+func loggedOut(shared bool) (*reply, error) {
+	p, err := revoked(http.StatusNoContent, shared)
+	if err != nil {
+		return nil, err
+	}
 	p.header.Set("Clear-Site-Data", `"cache", "storage"`)
 	p.cookies = clearedCookies()
-	return p
+	return p, nil
 }

@@ -266,7 +266,7 @@ func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
 	if out.Revocation.Type != 0 {
 		ctx, cancel := s.storeContext(r.Context())
 		defer cancel()
-		if err := s.cfg.Log.Append(ctx, out.Revocation); err != nil {
+		if err := s.cfg.Log.Append(ctx, out.Revocation); err != nil && !errors.Is(err, ErrNotShared) {
 			s.log.ErrorContext(r.Context(), "appending a revocation", "err", err, "request_id", requestID(r))
 		}
 	}

@@ -32,14 +32,14 @@ var (
 type Log interface {
 	// Append adds the entries, all or none. It returns nil or ErrNotShared once
 	// they are durable here: on stable storage, and every Follow has returned
-	// from delivering them. Any other error is a fault. A
-	// zero Made becomes the time of the append; another is kept, for copies
-	// of what was appended elsewhere. An entry that is invalid
-	// (revocation.ErrInvalid) or more than MaxAppend at once are refused; one
-	// that adds nothing, because it has expired or a like one is there, is
-	// acknowledged all the same, without a new cursor. When ctx ends first
-	// its error is returned and the append may still happen. ErrNotShared is
-	// success with a reservation; every other error is a fault.
+	// from delivering them. Any other error is a fault. A zero Made becomes the
+	// time of the append; another is kept, for copies of what was appended
+	// elsewhere. An entry that is invalid (revocation.ErrInvalid) or more than
+	// MaxAppend at once are refused; one that adds nothing, because it has
+	// expired or a like one is there, is acknowledged all the same, without a
+	// new cursor, and with ErrNotShared where the like one is not shared yet.
+	// When ctx ends first its error is returned and the append may still
+	// happen.
 	Append(ctx context.Context, entries ...revocation.Entry) error
 
 	// Follow calls deliver with a snapshot of everything that has not

@@ -47,6 +47,36 @@ func (e Mode) Valid() bool {
 	}
 }
 
+// Defines values for NotSharedDurable.
+const (
+	NotSharedDurableTrue NotSharedDurable = true
+)
+
+// Valid indicates whether the value is a known member of the NotSharedDurable enum.
+func (e NotSharedDurable) Valid() bool {
+	switch e {
+	case NotSharedDurableTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for NotSharedShared.
+const (
+	NotSharedSharedFalse NotSharedShared = false
+)
+
+// Valid indicates whether the value is a known member of the NotSharedShared enum.
+func (e NotSharedShared) Valid() bool {
+	switch e {
+	case NotSharedSharedFalse:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for OAuthErrorError.
 const (
 	OAuthErrorErrorInvalidClient          OAuthErrorError = "invalid_client"
@@ -404,6 +434,21 @@ type Metadata struct {
 // Mode where the tokens travel
 type Mode string
 
+// NotShared defines model for NotShared.
+type NotShared struct {
+	// Durable on the disk of this replica
+	Durable NotSharedDurable `json:"durable"`
+
+	// Shared known to every replica
+	Shared NotSharedShared `json:"shared"`
+}
+
+// NotSharedDurable on the disk of this replica
+type NotSharedDurable bool
+
+// NotSharedShared known to every replica
+type NotSharedShared bool
+
 // OAuthError defines model for OAuthError.
 type OAuthError struct {
 	Error            OAuthErrorError `json:"error"`
@@ -564,6 +609,9 @@ type Fault = Problem
 
 // Forbidden RFC 9457
 type Forbidden = Problem
+
+// LoggedOutHere defines model for LoggedOutHere.
+type LoggedOutHere = NotShared
 
 // OAuthUnauthorized defines model for OAuthUnauthorized.
 type OAuthUnauthorized = OAuthError

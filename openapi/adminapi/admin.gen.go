@@ -199,6 +199,36 @@ func (e ProblemReason) Valid() bool {
 	}
 }
 
+// Defines values for RevocationNotSharedDurable.
+const (
+	RevocationNotSharedDurableTrue RevocationNotSharedDurable = true
+)
+
+// Valid indicates whether the value is a known member of the RevocationNotSharedDurable enum.
+func (e RevocationNotSharedDurable) Valid() bool {
+	switch e {
+	case RevocationNotSharedDurableTrue:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RevocationNotSharedShared.
+const (
+	RevocationNotSharedSharedFalse RevocationNotSharedShared = false
+)
+
+// Valid indicates whether the value is a known member of the RevocationNotSharedShared enum.
+func (e RevocationNotSharedShared) Valid() bool {
+	switch e {
+	case RevocationNotSharedSharedFalse:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for RevocationType.
 const (
 	RevocationTypeAll      RevocationType = "all"
@@ -329,6 +359,30 @@ type RevocationList struct {
 	Revocations []Revocation `json:"revocations"`
 	Total       int64        `json:"total"`
 }
+
+// RevocationNotShared a Revocation, and where it is known
+type RevocationNotShared struct {
+	// Durable on the disk of this replica
+	Durable RevocationNotSharedDurable `json:"durable"`
+	Expires time.Time                  `json:"expires"`
+
+	// ID 128 random bits, base64url without padding
+	//
+	// Example: wHs1T1vZ7y3lBqk0F5mGQg
+	ID   ID        `json:"id"`
+	Made time.Time `json:"made,omitempty,omitzero"`
+
+	// Shared known to every replica
+	Shared RevocationNotSharedShared `json:"shared"`
+	Time   time.Time                 `json:"time"`
+	Type   RevocationType            `json:"type"`
+}
+
+// RevocationNotSharedDurable on the disk of this replica
+type RevocationNotSharedDurable bool
+
+// RevocationNotSharedShared known to every replica
+type RevocationNotSharedShared bool
 
 // RevocationRequest defines model for RevocationRequest.
 type RevocationRequest struct {
