@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 )
@@ -38,8 +39,9 @@ func (s *settings) adminAPIs() ([]*adminAPI, error) {
 	return all, nil
 }
 
-// call sends body as JSON, unless it is nil, and reads the answer into answer.
-func (c *adminAPI) call(ctx context.Context, method, path string, body any, status int, answer any) error {
+// call sends body as JSON, unless it is nil, and reads the answer into answer
+// when its status is one of those.
+func (c *adminAPI) call(ctx context.Context, method, path string, body, answer any, statuses ...int) error {
 	var in io.Reader
 	if body != nil {
 		raw, err := json.Marshal(body)
@@ -66,7 +68,7 @@ func (c *adminAPI) call(ctx context.Context, method, path string, body any, stat
 	if err != nil {
 		return fmt.Errorf("reading the answer of the admin API: %w", err)
 	}
-	if resp.StatusCode != status {
+	if !slices.Contains(statuses, resp.StatusCode) {
 		return problem(resp.StatusCode, raw)
 	}
 	if err := json.Unmarshal(raw, answer); err != nil {

@@ -165,7 +165,7 @@ func (w *waiting) ask(ctx context.Context, generation uint64) lag {
 	var asking sync.WaitGroup
 	for i, api := range w.apis {
 		asking.Go(func() {
-			errs[i] = api.call(ctx, http.MethodGet, "/admin/v1/verifiers", nil, http.StatusOK, &lists[i])
+			errs[i] = api.call(ctx, http.MethodGet, "/admin/v1/verifiers", nil, &lists[i], http.StatusOK)
 		})
 	}
 	asking.Wait()

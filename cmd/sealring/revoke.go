@@ -16,24 +16,33 @@ type revocationRequest struct {
 	Before time.Time `json:"before,omitzero"`
 }
 
-// revocationView is what it answers.
+// revocationView is what it answers. The last two are there when the
+// revocation could not be shared with the other replicas yet.
 type revocationView struct {
 	Type    string    `json:"type"`
 	ID      string    `json:"id"`
 	Time    time.Time `json:"time"`
 	Made    time.Time `json:"made,omitzero"`
 	Expires time.Time `json:"expires"`
+	Durable *bool     `json:"durable,omitempty"`
+	Shared  *bool     `json:"shared,omitempty"`
 }
 
+const notSharedYet = `The store that the replicas share is away. The revocation is on the disk of this
+replica and in force at the services that follow it; the other replicas learn of
+it when the store is back. There is nothing to repeat.`
+
 func (a *app) revokeCommand() *cobra.Command {
-	var session, subject, user, token, client, before string
+	var session, subject, user, token, client, key, before string
 	var all bool
 	c := &cobra.Command{
-		Use: "revoke (--session SID | --subject SUB | --user NAME | --token JTI | --client ID | --all)", Short: "Stop trusting something, everywhere, within a second",
-		Long: `Stop trusting a session, everything of a subject or of a client, one token, or
-everything. A user's name is not what tokens carry: --user looks the subject up
-in the user file of the data folder. It goes through the admin API; when the command returns, the
-revocation is on disk and on its way to every service. It cannot be undone:
+		Use: "revoke (--session SID | --subject SUB | --user NAME | --token JTI | --client ID | --key KID | --all)", Short: "Stop trusting something, everywhere, within a second",
+		Long: `Stop trusting a session, everything of a subject or of a client, one token, what
+a key signed, or everything. A user's name is not what tokens carry: --user looks
+the subject up in the user file of the data folder. It goes through the admin
+API; when the command returns, the revocation is on disk and on its way to every
+service. While the store that the replicas share is away, it is in force at the
+services that follow this replica, and the command says so. It cannot be undone:
 whoever is to be let in again logs in again.`,
 		Example: `  sealring revoke --user ann
   sealring revoke --subject u-8c1f
@@ -46,10 +55,11 @@ whoever is to be let in again logs in again.`,
 	flags.StringVar(&user, "user", "", "every session of a user of the built-in user file, by name")
 	flags.StringVar(&token, "token", "", "one access token, by its jti")
 	flags.StringVar(&client, "client", "", "everything issued to a client, by its id")
+	flags.StringVar(&key, "key", "", "everything that a key signed, by its kid (\"sealring keys revoke\" replaces the key as well)")
 	flags.BoolVar(&all, "all", false, "everything")
 	flags.StringVar(&before, "before", "", "with --subject, --user, --client, --all: logins before this time (RFC 3339; default: now)")
-	c.MarkFlagsMutuallyExclusive("session", "subject", "user", "token", "client", "all")
-	c.MarkFlagsOneRequired("session", "subject", "user", "token", "client", "all")
+	c.MarkFlagsMutuallyExclusive("session", "subject", "user", "token", "client", "key", "all")
+	c.MarkFlagsOneRequired("session", "subject", "user", "token", "client", "key", "all")
 	uses := []string{"data", "admin_url", "admin_listen", "admin_token"}
 	return a.printing(a.command(c, uses, func(ctx context.Context, _ []string) error {
 		if user != "" {
@@ -59,7 +69,7 @@ whoever is to be let in again logs in again.`,
 			}
 		}
 		req := revocationRequest{Type: "all"}
-		for kind, value := range map[string]string{"session": session, "subject": subject, "token": token, "client": client} {
+		for kind, value := range map[string]string{"session": session, "subject": subject, "token": token, "client": client, "key": key} {
 			if value != "" {
 				req = revocationRequest{Type: kind, Value: value}
 			}
@@ -73,6 +83,9 @@ whoever is to be let in again logs in again.`,
 		made, err := a.postRevocation(ctx, req)
 		if err != nil {
 			return err
+		}
+		if made.Shared != nil && !*made.Shared {
+			a.say(notSharedYet)
 		}
 		if req.Type == "subject" && user == "" {
 			a.warnOfSubject(ctx, subject)
@@ -125,7 +138,7 @@ func (r *revocationRequest) before(text string) error {
 	if err != nil {
 		return usagef("--before %q is not a time like 2026-11-21T09:00:00Z", text)
 	}
-	if r.Type == "session" || r.Type == "token" {
+	if r.Type == "session" || r.Type == "token" || r.Type == "key" {
 		return usagef("--before goes with --subject, --client or --all")
 	}
 	if t.Unix() < 1 { // the zero time would count as no time at all: as now
@@ -142,6 +155,6 @@ func (a *app) postRevocation(ctx context.Context, body revocationRequest) (*revo
 	}
 	var made revocationView
 	// One replica is enough: it tells the others.
-	err = apis[0].call(ctx, http.MethodPost, "/admin/v1/revocations", body, http.StatusCreated, &made)
+	err = apis[0].call(ctx, http.MethodPost, "/admin/v1/revocations", body, &made, http.StatusCreated, http.StatusAccepted)
 	return &made, err
 }
