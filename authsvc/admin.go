@@ -55,36 +55,6 @@ func (s *Service) checkAdmin(r *http.Request, want [32]byte) error {
 	return nil
 }
 
-// Livez implements adminapi.ServerInterface: the process answers.
-func (a *adminAPI) Livez(w http.ResponseWriter, r *http.Request) {
-	s := (*Service)(a)
-	p, err := jsonReply(http.StatusOK, adminapi.Health{Status: adminapi.HealthStatusOk})
-	s.finish(w, r, p, err)
-}
-
-// Readyz implements adminapi.ServerInterface: the service can sign, and knows
-// what not to.
-func (a *adminAPI) Readyz(w http.ResponseWriter, r *http.Request) {
-	s := (*Service)(a)
-	if err := s.ready(); err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	a.Livez(w, r)
-}
-
-func (s *Service) ready() error {
-	if !s.hub.Ready() {
-		return unavailable(errNotReady)
-	}
-	for _, p := range []keys.Purpose{keys.AccessToken, keys.Feed, keys.SessionCookie, keys.RefreshToken} {
-		if _, err := s.hub.signer(p, s.now()); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // CreateRevocation implements adminapi.ServerInterface.
 func (a *adminAPI) CreateRevocation(w http.ResponseWriter, r *http.Request) {
 	s := (*Service)(a)

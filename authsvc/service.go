@@ -25,6 +25,7 @@ type Service struct {
 	now       func() time.Time
 	ran       atomic.Bool
 	newest    atomic.Int64 // latest auth_time given out, Unix seconds
+	fault     atomic.Pointer[ringFault]
 	public    http.Handler
 	admin     http.Handler
 }
@@ -74,6 +75,7 @@ func (s *Service) Run(ctx context.Context) error {
 // with it and the feed carries its key set to every verifier. A ring older
 // than the one in use is ignored.
 func (s *Service) SetRing(r *keys.Ring) {
+	s.fault.Store(nil)
 	if err := s.cfg.suits(r.Plan()); err != nil {
 		s.log.Error("the changed ring does not suit the settings", "err", err)
 	}

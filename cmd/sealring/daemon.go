@@ -101,7 +101,7 @@ func isLocal(a net.Addr) bool {
 }
 
 // watchRing hands a changed ring to the service at once. A damaged new ring is
-// logged and the one in use kept: signing must not stop because of a bad edit.
+// told, and the one in use kept: signing must not stop because of a bad edit.
 func (d *daemon) watchRing(ctx context.Context) error {
 	known := d.ring.Ring().Generation()
 	changed := func(r *keys.Ring) {
@@ -111,10 +111,7 @@ func (d *daemon) watchRing(ctx context.Context) error {
 			d.log.Info("key ring changed", "generation", known)
 		}
 	}
-	failed := func(err error) {
-		d.log.Error("changed key ring not taken over; going on with the one in use", "err", err)
-	}
-	if err := d.ring.Watch(ctx, changed, failed); err != nil && ctx.Err() == nil {
+	if err := d.ring.Watch(ctx, changed, d.service.RingFault); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("watching key ring: %w", err)
 	}
 	return nil

@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
 // site is an auth service as in production, in a data folder of its own, and
@@ -229,6 +231,52 @@ func TestWhatARevokedKeyMadeIsRefusedOnceTheCommandReturns(t *testing.T) {
 			t.Logf("%s: confirmed %d ms after the ring was written; the demo service answered 401 %v after the command returned", c.mode, f.AfterMs, refused.Round(time.Millisecond))
 		}
 		wantCall(t, http.StatusOK, http.MethodGet, s.demoURL+"/", mustLogIn(t, s.direct, sitePassword, c.mode)) // by the standby
+	}
+}
+
+// A ring that the running service can not open is told where operators look,
+// and takes no replica away.
+func TestARefusedRingShowsAtReadyz(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	ring := filepath.Join(s.data, ringFile)
+	good, err := os.ReadFile(ring)
+	must(t, err)
+	next := filepath.Join(t.TempDir(), "new.key")
+	must(t, os.WriteFile(next, []byte(ringfile.NewMasterKey().Reveal()), 0o600))
+	for _, c := range []struct {
+		name, says string
+		harm       func()
+	}{
+		{"sealed under a master key that it was not given", "another master key", func() {
+			command(t, "", "keys", "rewrap", "--config", s.config, "--new-master-key-file", next)
+			command(t, "", "keys", "rotate", "--use", "sig", "--config", s.config)
+		}},
+		{"cut off", "damaged", func() { must(t, os.WriteFile(ring, good[:len(good)/2], 0o600)) }},
+		{"gone", "no such file", func() { must(t, os.Remove(ring)) }},
+	} {
+		c.harm()
+		saysSoon(t, s.admin+"/readyz", func(body string) bool {
+			return strings.Contains(body, `{"status":"degraded","warnings":[{"code":"ring-stale","detail":"generation 1 of the key ring is in use`) && strings.Contains(body, c.says)
+		})
+		mustLogIn(t, s.direct, sitePassword, "token")
+	}
+	must(t, os.WriteFile(filepath.Join(s.data, seenFile), []byte("1"), 0o600)) // on purpose: back to the first
+	must(t, os.WriteFile(ring, good, 0o600))
+	saysSoon(t, s.admin+"/readyz", func(body string) bool { return strings.TrimSpace(body) == `{"status":"ok"}` })
+}
+
+// saysSoon polls until the answer, a 200 all the while, is as wanted.
+func saysSoon(t *testing.T, url string, wanted func(string) bool) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		body := wantCall(t, http.StatusOK, http.MethodGet, url, credential{})
+		if wanted(body) {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%s still answers %s", url, body)
+		}
 	}
 }
 

@@ -15,12 +15,15 @@ import (
 
 // Defines values for HealthStatus.
 const (
-	HealthStatusOk HealthStatus = "ok"
+	HealthStatusDegraded HealthStatus = "degraded"
+	HealthStatusOk       HealthStatus = "ok"
 )
 
 // Valid indicates whether the value is a known member of the HealthStatus enum.
 func (e HealthStatus) Valid() bool {
 	switch e {
+	case HealthStatusDegraded:
+		return true
 	case HealthStatusOk:
 		return true
 	default:
@@ -262,6 +265,24 @@ func (e RevocationType) Valid() bool {
 	}
 }
 
+// Defines values for WarningCode.
+const (
+	WarningCodeRingStale      WarningCode = "ring-stale"
+	WarningCodeRingUnsuitable WarningCode = "ring-unsuitable"
+)
+
+// Valid indicates whether the value is a known member of the WarningCode enum.
+func (e WarningCode) Valid() bool {
+	switch e {
+	case WarningCodeRingStale:
+		return true
+	case WarningCodeRingUnsuitable:
+		return true
+	default:
+		return false
+	}
+}
+
 // ClaimSize defines model for ClaimSize.
 type ClaimSize struct {
 	Bytes int64  `json:"bytes"`
@@ -270,10 +291,12 @@ type ClaimSize struct {
 
 // Health defines model for Health.
 type Health struct {
-	Status HealthStatus `json:"status"`
+	// Status `degraded`: it works, and `warnings` say what somebody should see to before it does not
+	Status   HealthStatus `json:"status"`
+	Warnings []Warning    `json:"warnings,omitempty"`
 }
 
-// HealthStatus defines model for Health.Status.
+// HealthStatus `degraded`: it works, and `warnings` say what somebody should see to before it does not
 type HealthStatus string
 
 // ID 128 random bits, base64url without padding
@@ -436,6 +459,28 @@ type VerifierList struct {
 	Since     time.Time  `json:"since"`
 	Verifiers []Verifier `json:"verifiers"`
 }
+
+// Warning defines model for Warning.
+type Warning struct {
+	// Code `ring-stale`: the key ring could not be followed, so that the one in
+	// use may not be the newest; at `until` this replica stops signing.
+	// `ring-unsuitable`: the settings have longer lifetimes than the ring
+	// was planned for.
+	Code WarningCode `json:"code"`
+
+	// Detail for people
+	Detail string    `json:"detail"`
+	Since  time.Time `json:"since,omitempty,omitzero"`
+
+	// Until when it becomes a 503
+	Until time.Time `json:"until,omitempty,omitzero"`
+}
+
+// WarningCode `ring-stale`: the key ring could not be followed, so that the one in
+// use may not be the newest; at `until` this replica stops signing.
+// `ring-unsuitable`: the settings have longer lifetimes than the ring
+// was planned for.
+type WarningCode string
 
 // BadRequest RFC 9457
 type BadRequest = Problem
