@@ -45,6 +45,11 @@ func (g *Guard) judge(r *http.Request, now time.Time) (*Session, error) {
 		}
 		raw, data = sealed.Token, sealed.Data
 	}
+	return g.judgeToken(raw, data, now)
+}
+
+// judgeToken judges an access token; data came sealed with it.
+func (g *Guard) judgeToken(raw string, data []byte, now time.Time) (*Session, error) {
 	c, err := tokens.Verify(raw, g.trust, g.expect, now)
 	if err != nil {
 		return nil, g.refreshed(err)

@@ -53,11 +53,11 @@ func TestAClosedGuardHearsNoMore(t *testing.T) {
 	l := newLocalTrust(t)
 	g := localGuard(t, l, nil)
 	c := l.claims()
-	ctx, leave, err := g.enter(t.Context(), newSession(c, "", nil, 0))
+	ctx, v, err := g.enter(bearerRequest(""), newSession(c, "", nil, 0))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer leave()
+	defer v.leave()
 	g.Close()
 	l.apply(revocation.SessionEntry(c.SessionID, time.Now(), time.Now().Add(time.Hour)))
 	if ctx.Err() != nil {

@@ -31,10 +31,22 @@
 //     proof; a cold or cut-off guard needs no special case.
 //
 // Check does this and decides; Handler acts on it: it answers a refusal, or it
-// puts the Session into the request's context and serves. That context ends,
-// with a cause (ErrRevoked, ErrKeyRevoked, ErrExpired, ErrRefreshNeeded), when
-// the session does, so that a stream or a long poll ends by itself. The
-// ResponseWriter is passed on as it is.
+// puts the Session into the request's context and serves. The ResponseWriter is
+// passed on as it is.
+//
+// # Streams
+//
+// The request's context ends, with a cause (ErrRevoked, ErrKeyRevoked,
+// ErrExpired, ErrRefreshNeeded), when the session does, so that a stream or a
+// long poll ends by itself: at once for a revocation, at the token's end and
+// ClockSkew otherwise. OnEnd tells a connection that does not obey a context,
+// or that its handler leaves running. CloseCode says why to a WebSocket; a
+// stream of server-sent events ends with an event. A handler that goes on five
+// seconds later is logged, for nothing else can be done about it; one that is
+// stuck in a write needs a write deadline (http.ResponseController).
+//
+// A stream may outlive its token: the client sends a fresh one, and Renew puts
+// it in the place of the old.
 //
 // # Refusals
 //

@@ -18,10 +18,12 @@ var (
 	ErrInsufficientRole  = errors.New("insufficient role")                     // 403 insufficient_scope, problem insufficient-role
 )
 
-// How a session ends. They are the causes (context.Cause) of an ended request
-// context, and each is also an ErrInvalidToken when Check returns it.
+// How a session ends, ErrRefreshNeeded aside. They are the causes
+// (context.Cause) of an ended request context, and each is also an
+// ErrInvalidToken when Check or Renew returns it.
 var (
-	ErrRevoked    = fmt.Errorf("%w: session revoked", ErrInvalidToken)
-	ErrKeyRevoked = fmt.Errorf("%w: signing key revoked", ErrInvalidToken)
-	ErrExpired    = fmt.Errorf("%w: expired", ErrInvalidToken)
+	ErrRevoked      = fmt.Errorf("%w: session revoked", ErrInvalidToken)
+	ErrKeyRevoked   = fmt.Errorf("%w: signing key revoked", ErrInvalidToken)
+	ErrExpired      = fmt.Errorf("%w: expired", ErrInvalidToken)
+	ErrOtherSession = fmt.Errorf("%w: of another session", ErrInvalidToken) // from Renew alone
 )

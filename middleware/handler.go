@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -40,14 +39,12 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 
 // serve lets a checked request through, in a context that ends with s.
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
-	ctx := context.WithValue(r.Context(), contextKey{}, &admitted{guard: g, session: s})
-	ctx, leave, err := g.enter(ctx, s)
+	ctx, v, err := g.enter(r, s)
 	if err != nil {
 		g.Refuse(w, r, err)
 		return
 	}
-	defer leave()
-	next.ServeHTTP(w, r.WithContext(ctx))
+	v.serve(ctx, w, r, next)
 }
 
 // RequireScope lets only sessions through that carry every one of the scopes.
@@ -92,16 +89,17 @@ func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
 func (g *Guard) require(rule func(*Session) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		ruled := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			s, _ := g.session(r.Context())
-			if err := rule(s); err != nil {
+			v, _ := g.visit(r.Context())
+			if err := rule(v.session.Load()); err != nil {
 				g.Refuse(w, r, err)
 				return
 			}
+			v.ruled(rule)
 			next.ServeHTTP(w, r)
 		})
 		alone := g.Handler(ruled)
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if _, ok := g.session(r.Context()); ok {
+			if _, ok := g.visit(r.Context()); ok {
 				ruled.ServeHTTP(w, r)
 				return
 			}

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"sync"
 
 	"github.com/sealring-dev/sealring/tokens"
@@ -23,13 +22,6 @@ type registry struct {
 	count int
 }
 
-// visit is one request being served.
-type visit struct {
-	claims *tokens.Claims
-	cancel context.CancelCauseFunc
-	links  []link
-}
-
 // link is a visit's place in the list of one target.
 type link struct {
 	under      revocation.Target
@@ -49,13 +41,35 @@ func (g *registry) revoked(c *tokens.Claims) error {
 	return nil
 }
 
-// add registers a visit under every target of its claims.
+// add registers a visit under every target of its session.
 func (g *registry) add(v *visit) {
-	under := revocation.Targets(v.claims)
-	v.links = make([]link, len(under))
+	under := revocation.Targets(v.session.Load().claims)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.count++
+	g.link(v, under)
+}
+
+// remove forgets a visit that add registered.
+func (g *registry) remove(v *visit) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.count--
+	g.unlink(v)
+}
+
+// move gives a visit another session, and the targets of that.
+func (g *registry) move(v *visit, s *Session) {
+	under := revocation.Targets(s.claims)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.unlink(v)
+	v.session.Store(s)
+	g.link(v, under)
+}
+
+func (g *registry) link(v *visit, under []revocation.Target) {
+	v.links = make([]link, len(under))
 	for i := range v.links {
 		l := &v.links[i]
 		l.visit, l.under, l.next = v, under[i], g.heads[under[i]]
@@ -66,27 +80,20 @@ func (g *registry) add(v *visit) {
 	}
 }
 
-// remove forgets a visit that add registered.
-func (g *registry) remove(v *visit) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.count--
+func (g *registry) unlink(v *visit) {
 	for i := range v.links {
-		g.unlink(&v.links[i])
-	}
-}
-
-func (g *registry) unlink(l *link) {
-	if l.next != nil {
-		l.next.prev = l.prev
-	}
-	switch {
-	case l.prev != nil:
-		l.prev.next = l.next
-	case l.next != nil:
-		g.heads[l.under] = l.next
-	default:
-		delete(g.heads, l.under)
+		l := &v.links[i]
+		if l.next != nil {
+			l.next.prev = l.prev
+		}
+		switch {
+		case l.prev != nil:
+			l.prev.next = l.next
+		case l.next != nil:
+			g.heads[l.under] = l.next
+		default:
+			delete(g.heads, l.under)
+		}
 	}
 }
 
@@ -94,9 +101,7 @@ func (g *registry) unlink(l *link) {
 // entries already, decides; the registry only finds whom to ask about.
 func (g *registry) apply(entries []revocation.Entry) {
 	for _, v := range g.under(entries) {
-		if err := g.revoked(v.claims); err != nil {
-			v.cancel(err)
-		}
+		v.endIf(func(s *Session) error { return g.revoked(s.claims) })
 	}
 }
 

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -28,11 +27,11 @@ func TestNoRequestSlipsThroughWhileItsSessionIsRevoked(t *testing.T) {
 		s := newSession(c, "", nil, 0)
 		for range 2 {
 			done.Go(func() {
-				ctx, leave, err := g.enter(context.Background(), s)
+				ctx, v, err := g.enter(bearerRequest(""), s)
 				if err != nil {
 					return
 				}
-				defer leave()
+				defer v.leave()
 				select {
 				case <-ctx.Done():
 				case <-time.After(10 * time.Second):
@@ -77,25 +76,30 @@ func TestTheRegistryEndsExactlyWhomTheListMatches(t *testing.T) {
 		ids := []tokens.ID{tokens.NewID(), tokens.NewID(), tokens.NewID()}
 		name := rapid.SampledFrom([]string{"a", "b", "c"})
 		id := rapid.SampledFrom(ids)
-		type served struct {
-			v     *visit
-			ended error
+		drawSession := func(t *rapid.T) *Session {
+			return newSession(&tokens.Claims{
+				Issuer: testIssuer, Subject: name.Draw(t, "sub"), ClientID: name.Draw(t, "client"),
+				Audience: []string{"x", name.Draw(t, "aud")}, ID: tokens.NewID(), SessionID: id.Draw(t, "sid"),
+				KeyID: name.Draw(t, "kid"), IssuedAt: now, AuthTime: now, ExpiresAt: now.Add(time.Hour),
+			}, "", nil, 0)
 		}
-		var all []*served
+		var all []*visit
 		t.Repeat(map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
-				s := &served{}
-				s.v = &visit{
-					claims: &tokens.Claims{
-						Issuer: testIssuer, Subject: name.Draw(t, "sub"), ClientID: name.Draw(t, "client"),
-						Audience: []string{"x", name.Draw(t, "aud")}, ID: tokens.NewID(), SessionID: id.Draw(t, "sid"),
-						KeyID: name.Draw(t, "kid"), IssuedAt: now, AuthTime: now, ExpiresAt: now.Add(time.Hour),
-					},
-					cancel: func(err error) { s.ended = err },
+				v := &visit{users: 1, timer: time.NewTimer(time.Hour), cancel: func(error) {}}
+				v.session.Store(drawSession(t))
+				if reg.revoked(v.session.Load().claims) == nil {
+					reg.add(v)
+					all = append(all, v)
 				}
-				if reg.revoked(s.v.claims) == nil {
-					reg.add(s.v)
-					all = append(all, s)
+			},
+			"renew": func(t *rapid.T) {
+				if len(all) == 0 {
+					t.Skip("nobody is there")
+				}
+				v := rapid.SampledFrom(all).Draw(t, "who")
+				if s := drawSession(t); v.cause == nil && reg.revoked(s.claims) == nil {
+					reg.move(v, s)
 				}
 			},
 			"leave": func(t *rapid.T) {
@@ -103,7 +107,7 @@ func TestTheRegistryEndsExactlyWhomTheListMatches(t *testing.T) {
 					t.Skip("nobody is there")
 				}
 				n := rapid.IntRange(0, len(all)-1).Draw(t, "who")
-				reg.remove(all[n].v)
+				reg.remove(all[n])
 				all = append(all[:n], all[n+1:]...)
 			},
 			"revoke": func(t *rapid.T) {
@@ -122,9 +126,9 @@ func TestTheRegistryEndsExactlyWhomTheListMatches(t *testing.T) {
 				if reg.len() != len(all) {
 					t.Fatalf("%d visits, want %d", reg.len(), len(all))
 				}
-				for _, s := range all {
-					if _, dead := list.Match(s.v.claims); dead != (s.ended != nil) {
-						t.Fatalf("matched: %v, ended: %v", dead, s.ended)
+				for _, v := range all {
+					if _, dead := list.Match(v.session.Load().claims); dead != (v.cause != nil) {
+						t.Fatalf("matched: %v, ended: %v", dead, v.cause)
 					}
 				}
 			},
@@ -150,18 +154,20 @@ func BenchmarkGuard(b *testing.B) {
 	for _, open := range []int{0, 10_000} {
 		b.Run(fmt.Sprintf("enter beside %d", open), func(b *testing.B) {
 			for range open {
-				_, leave, err := g.enter(context.Background(), newSession(l.claims(), "", nil, 0))
+				_, v, err := g.enter(bearerRequest(""), newSession(l.claims(), "", nil, 0))
 				if err != nil {
 					b.Fatal(err)
 				}
-				defer leave()
+				defer v.leave()
 			}
+			r := bearerRequest("")
 			for b.Loop() {
-				_, leave, err := g.enter(context.Background(), s)
+				_, v, err := g.enter(r, s)
 				if err != nil {
 					b.Fatal(err)
 				}
-				leave()
+				v.cancel(nil)
+				v.leave()
 			}
 		})
 	}

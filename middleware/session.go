@@ -68,31 +68,22 @@ func newSession(c *tokens.Claims, raw string, data []byte, lag time.Duration) *S
 	return s
 }
 
-// contextKey is the key of *admitted in a request's context.
+// contextKey is the key of *visit in a request's context.
 type contextKey struct{}
 
-// admitted says which guard let the request through: a session of one guard
-// proves nothing to another, which may stand for another audience.
-type admitted struct {
-	guard   *Guard
-	session *Session
-}
-
 // FromContext returns the session that a guard's Handler or Optional put into
-// the request's context; false where there is none.
+// the request's context, or Renew in its place; false where there is none.
 func FromContext(ctx context.Context) (*Session, bool) {
-	a, ok := ctx.Value(contextKey{}).(*admitted)
+	v, ok := ctx.Value(contextKey{}).(*visit)
 	if !ok {
 		return nil, false
 	}
-	return a.session, true
+	return v.session.Load(), true
 }
 
-// session returns what this very guard let through.
-func (g *Guard) session(ctx context.Context) (*Session, bool) {
-	a, ok := ctx.Value(contextKey{}).(*admitted)
-	if !ok || a.guard != g {
-		return nil, false
-	}
-	return a.session, true
+// visit returns what this very guard let through: a session of one guard
+// proves nothing to another, which may stand for another audience.
+func (g *Guard) visit(ctx context.Context) (*visit, bool) {
+	v, ok := ctx.Value(contextKey{}).(*visit)
+	return v, ok && v.guard == g
 }
