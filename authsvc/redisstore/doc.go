@@ -1,18 +1,54 @@
 // Package redisstore is the store that the replicas of the auth service share:
-// the refresh states in Redis (one server, Sentinel or Cluster; version 6.2 or
-// later). It implements [authsvc.Sessions].
+// the log of revocations and the refresh states in Redis (one server, Sentinel
+// or Cluster; version 6.2 or later). It implements [authsvc.Log] and
+// [authsvc.Sessions].
+//
+// # The log
+//
+// Redis is where the replicas meet, and is not trusted to remember: it may be
+// killed without having written anything, and a failover keeps a prefix of its
+// history and drops the rest. So each replica has a journal on its own disk,
+// and notices when Redis has lost something.
+//
+// In Redis the log is one stream. Each append has a random nonce. In one turn,
+// which is one atomic script, a replica checks that the append at its cursor is
+// still there with its nonce, appends what it has to say, and reads what comes
+// after its cursor. An id alone would prove nothing, because after a failover
+// another append may stand under it. An entry counts as shared when it was read
+// back: an append that was only acknowledged could be lost in a failover that
+// leaves the cursor's own entry in place, and nobody would notice.
+//
+// Where the cursor does not stand any more the replica heals: it reads the
+// whole log, merges it, and puts in line whatever it knows and the log lacks.
+// If the epoch was still the old one, Redis was rolled back, and gets a new
+// epoch first: a cursor is only valid in an epoch that has lost nothing. The
+// followers hear of it as a rebase, so that no verifier needs a snapshot.
+// Entries merge by maximum, so that two replicas that heal at once, and writes
+// whose answer was lost, do no harm.
+//
+// An Append is acknowledged once its entries are in the journal and were read
+// back. While Redis does not answer it is acknowledged with
+// authsvc.ErrNotShared: the entries are in the journal, in force here, and in
+// line for Redis. Nothing waits longer for Redis than LogConfig.Timeout.
+//
+// The stream keeps a day. What matters longer is appended again before it is
+// too old, so that the stream always holds every entry that matters, and a new
+// replica that has read it knows all there is (Log.Complete).
 //
 // # The keys
 //
-// One string for each session that was refreshed at least once; at login
-// nothing is written.
+//	sr:{<namespace>}:re    the epoch: <16 hex digits>:<born, Unix ms>
+//	sr:{<namespace>}:rl    the stream: n <nonce, 8> o <replica, 8> e <entries, 29 bytes each>
+//	sr:{<namespace>}:hb    lock of the replica that keeps a quiet stream from being trimmed
+//	sr:f:<session, 16>     of each session that was refreshed at least once, or revoked:
+//	                       s <generation, 4> <issued, 6> <parent issued, 6> [<retry hash, 8>]
+//	                       x <T, 4> <Exp, 4>
 //
-//	sr:f:<session, 16 bytes>    s <generation, 4> <issued, 6> <parent issued, 6> [<retry hash, 8>]
-//	                            x <T, 4> <Exp, 4>
-//
-// all numbers big-endian. The first form is the authsvc.State of the session,
-// its times in Unix milliseconds. The second is the tombstone of a session
-// that theft has ended: T and Exp of its revocation entry, in Unix seconds.
+// all numbers big-endian. The first form of the last is the authsvc.State of the
+// session, its times in Unix milliseconds. The second is the tombstone of a
+// session that theft or a revocation has ended: T and Exp of its entry, in Unix
+// seconds. It lets logout win the race with a refresh at a replica that has not
+// read of it yet; one that has asks no state.
 // Both go when the session has ended. Redis takes at most 165 bytes for a
 // session, everything counted, while its tables are full; written out in
 // decimals a state would take 32 more. There is no namespace in the key:

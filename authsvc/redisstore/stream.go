@@ -1,0 +1,275 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	_ "embed" // the scripts
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+const (
+	horizon    = 24 * time.Hour // how long the log in Redis keeps an append
+	maxStream  = 5_000_000      // and how many of them
+	blobLimit  = 500            // entries in one append
+	turnBlobs  = 16             // appends in one turn
+	pageLimit  = 200            // appends that one turn reads
+	healPage   = 1000           // appends that one page of a heal reads
+	quietFor   = time.Minute    // without an append, before somebody makes an empty one
+	beatLock   = 30 * time.Second
+	entryBytes = 29 // type, id 16, T 4, Made 4, Exp 4
+)
+
+var (
+	//go:embed sync.lua
+	syncScript string
+	//go:embed epoch.lua
+	epochScript string
+	//go:embed beat.lua
+	beatScript string
+)
+
+// errDamagedLog: something in the log was not written by this package.
+var errDamagedLog = errors.New("the log in Redis is damaged")
+
+// stream is the log in Redis: one stream, and the epoch beside it.
+type stream struct {
+	client            redis.UniversalClient
+	origin            string // this replica, 8 random bytes
+	epochKey, logKey  string
+	beatKey           string
+	sync, epoch, beat *redis.Script
+}
+
+func newStream(client redis.UniversalClient, namespace string) *stream {
+	prefix := "sr:{" + namespace + "}:" // the braces keep the three in one slot
+	return &stream{
+		client: client, origin: nonce(),
+		epochKey: prefix + "re", logKey: prefix + "rl", beatKey: prefix + "hb",
+		sync: redis.NewScript(syncScript), epoch: redis.NewScript(epochScript), beat: redis.NewScript(beatScript),
+	}
+}
+
+// place is a cursor in the log with the nonce of the append that stands there:
+// after a failover another append may stand at the same cursor.
+type place struct {
+	cursor revocation.Cursor
+	nonce  string
+}
+
+// era is the epoch as Redis keeps it: "<16 hex digits>:<born, Unix ms>".
+type era struct {
+	text string // "" where there is none
+	id   uint64
+	born time.Time
+}
+
+func parseEra(text string) (era, error) {
+	if text == "" {
+		return era{}, nil
+	}
+	id, born, _ := strings.Cut(text, ":")
+	n, err1 := strconv.ParseUint(id, 16, 64)
+	ms, err2 := strconv.ParseInt(born, 10, 64)
+	if len(id) != 16 || n == 0 || err1 != nil || err2 != nil {
+		return era{}, fmt.Errorf("%w: the epoch is unreadable", errDamagedLog)
+	}
+	return era{text: text, id: n, born: time.UnixMilli(ms)}, nil
+}
+
+// appended is one append as it was read.
+type appended struct {
+	place
+	entries []revocation.Entry
+	damage  error // something in it could not be read, and is passed over
+}
+
+// answer is what a turn comes to.
+type answer struct {
+	era    era
+	now    time.Time // in Redis
+	stands bool      // the cursor is still in this log; else nothing was appended
+	read   []appended
+}
+
+// turn appends blobs and reads what comes after a place, in one atomic step.
+func (s *stream) turn(ctx context.Context, at era, from place, blobs [][]byte) (a answer, err error) {
+	args := []any{at.text, from.cursor.String(), from.nonce, s.origin, pageLimit, horizon.Milliseconds()}
+	for _, b := range blobs {
+		args = append(args, nonce(), b)
+	}
+	reply, err := s.sync.Run(ctx, s.client, []string{s.epochKey, s.logKey}, args...).Slice()
+	if err != nil {
+		return a, err
+	}
+	if len(reply) != 4 {
+		return a, errDamagedLog
+	}
+	text, _ := reply[0].(string)
+	if a.era, err = parseEra(text); err != nil {
+		return a, err
+	}
+	ms, _ := reply[1].(int64)
+	a.now, a.stands = time.UnixMilli(ms), reply[2] == int64(1)
+	list, _ := reply[3].([]any)
+	for _, item := range list {
+		one, err := parseAppended(item)
+		if err != nil {
+			return a, err
+		}
+		a.read = append(a.read, one)
+	}
+	return a, nil
+}
+
+// replace makes a new epoch in the place of old, unless somebody else has. A
+// log that was rolled back goes on remembering since when it did; one that is
+// gone begins anew.
+func (s *stream) replace(ctx context.Context, old era) (era, error) {
+	born := ""
+	if old.text != "" {
+		born = strconv.FormatInt(old.born.UnixMilli(), 10)
+	}
+	text, err := s.epoch.Run(ctx, s.client, []string{s.epochKey}, old.text, hex.EncodeToString([]byte(nonce())), born).Text()
+	if err != nil {
+		return era{}, err
+	}
+	return parseEra(text)
+}
+
+// current returns the epoch.
+func (s *stream) current(ctx context.Context) (era, error) {
+	text, err := s.client.Get(ctx, s.epochKey).Result()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return era{}, err
+	}
+	return parseEra(text)
+}
+
+// page reads a page of the log after a cursor; an empty one is its end.
+func (s *stream) page(ctx context.Context, after revocation.Cursor) ([]appended, error) {
+	from := "(" + after.String()
+	if after == (revocation.Cursor{}) {
+		from = "-"
+	}
+	list, err := s.client.XRangeN(ctx, s.logKey, from, "+", healPage).Result()
+	if err != nil {
+		return nil, err
+	}
+	var all []appended
+	for _, m := range list {
+		one, err := appendedOf(m.ID, m.Values["n"], m.Values["e"])
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// keep appends an empty entry to a log that was quiet, unless another replica
+// is at it.
+func (s *stream) keep(ctx context.Context) error {
+	return s.beat.Run(ctx, s.client, []string{s.beatKey, s.logKey}, nonce(), s.origin, beatLock.Milliseconds(), maxStream).Err()
+}
+
+// await blocks until there is something after a cursor, at most for d, and
+// returns where that stands.
+func (s *stream) await(ctx context.Context, after revocation.Cursor, d time.Duration) (at revocation.Cursor, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, d+turnTimeout)
+	defer cancel()
+	news, err := s.client.XRead(ctx, &redis.XReadArgs{Streams: []string{s.logKey, after.String()}, Count: 1, Block: d}).Result()
+	if err != nil || len(news) == 0 || len(news[0].Messages) == 0 {
+		return at, false
+	}
+	return parseID(news[0].Messages[0].ID)
+}
+
+// parseAppended reads an entry of a stream as a script returns it: the id, and
+// the fields with their values.
+func parseAppended(item any) (a appended, err error) {
+	pair, _ := item.([]any)
+	if len(pair) != 2 {
+		return a, errDamagedLog
+	}
+	id, _ := pair[0].(string)
+	fields, _ := pair[1].([]any)
+	if len(fields) != 6 || fields[0] != "n" || fields[4] != "e" {
+		return a, fmt.Errorf("%w: entry %q has other fields", errDamagedLog, id)
+	}
+	return appendedOf(id, fields[1], fields[5])
+}
+
+func appendedOf(id string, nonce, blob any) (a appended, err error) {
+	var ok1, ok2, ok3 bool
+	var text string
+	a.nonce, ok1 = nonce.(string)
+	text, ok2 = blob.(string)
+	a.cursor, ok3 = parseID(id)
+	if !ok1 || !ok2 || !ok3 {
+		return a, fmt.Errorf("%w: entry %q", errDamagedLog, id)
+	}
+	if a.entries, err = parseBlob(text); err != nil {
+		a.damage = fmt.Errorf("append %q: %w", id, err)
+	}
+	return a, nil
+}
+
+// parseID reads the id of a stream's entry.
+func parseID(id string) (revocation.Cursor, bool) {
+	ms, seq, _ := strings.Cut(id, "-")
+	m, err1 := strconv.ParseUint(ms, 10, 64)
+	n, err2 := strconv.ParseUint(seq, 10, 32)
+	return revocation.Cursor{Ms: m, Seq: uint32(n)}, err1 == nil && err2 == nil
+}
+
+// blob writes entries as the log keeps them: 29 bytes each, big-endian.
+func blob(entries []revocation.Entry) []byte {
+	b := make([]byte, 0, entryBytes*len(entries))
+	for _, e := range entries {
+		b = append(append(b, byte(e.Type)), e.ID[:]...)
+		b = binary.BigEndian.AppendUint32(b, e.T)
+		b = binary.BigEndian.AppendUint32(b, e.Made)
+		b = binary.BigEndian.AppendUint32(b, e.Exp)
+	}
+	return b
+}
+
+// parseBlob reads what blob wrote. What it can not read it leaves out, with an
+// error: a replica that stopped there would soon know nothing new at all, and
+// whoever can spoil an entry could as well have deleted it.
+func parseBlob(text string) (entries []revocation.Entry, err error) {
+	if len(text)%entryBytes != 0 {
+		err = errDamagedLog
+	}
+	for b := []byte(text); len(b) >= entryBytes; b = b[entryBytes:] {
+		e := revocation.Entry{
+			Type: revocation.Type(b[0]), ID: [16]byte(b[1:17]),
+			T: binary.BigEndian.Uint32(b[17:]), Made: binary.BigEndian.Uint32(b[21:]), Exp: binary.BigEndian.Uint32(b[25:]),
+		}
+		if e.Validate() != nil {
+			err = errDamagedLog
+			continue
+		}
+		entries = append(entries, e)
+	}
+	return entries, err
+}
+
+// nonce returns 8 random bytes that are not all zero.
+func nonce() string {
+	var b [8]byte
+	for b == ([8]byte{}) {
+		_, _ = rand.Read(b[:]) // never fails
+	}
+	return string(b[:])
+}
