@@ -35,6 +35,9 @@ type Config struct {
 	AdoptLost bool
 	// Timeout is the longest that a presentation waits. Zero: DefaultTimeout.
 	Timeout time.Duration
+	// Away tells that Redis does not answer, such as Log.Away: nobody waits for
+	// it then. Zero: every presentation finds out for itself.
+	Away func() bool
 }
 
 func (c Config) check() error {

@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
@@ -361,7 +362,7 @@ func (l *Log) Complete() (time.Time, bool) {
 	return l.since, !l.since.IsZero()
 }
 
-// Away reports whether Redis does not answer.
+// Away reports whether Redis does not answer, or has not been read yet.
 func (l *Log) Away() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -369,8 +370,19 @@ func (l *Log) Away() bool {
 	case <-l.away:
 		return true
 	default:
-		return false
+		return l.since.IsZero()
 	}
+}
+
+// Sessions returns the refresh states in the same Redis. What the log knows of
+// Redis they need not find out: that it is away, and since when no revocation
+// is unknown here, whatever Redis has forgotten.
+func (l *Log) Sessions() (*Sessions, error) {
+	complete := func(tokens.ID) time.Time {
+		since, _ := l.Complete() // known, or it is away
+		return since
+	}
+	return NewSessions(Config{Client: l.stream.client, Born: complete, Away: l.Away})
 }
 
 // signal wakes a goroutine up; one wake-up stands for many.

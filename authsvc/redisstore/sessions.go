@@ -46,6 +46,7 @@ type Sessions struct {
 	step    *redis.Script
 	born    func(tokens.ID) time.Time
 	adopt   bool
+	away    func() bool
 	timeout time.Duration
 	clock   clock
 }
@@ -63,6 +64,7 @@ func NewSessions(cfg Config) (*Sessions, error) {
 		step:    redis.NewScript(stepScript),
 		born:    cfg.Born,
 		adopt:   cfg.AdoptLost,
+		away:    cfg.Away,
 		timeout: cmp.Or(cfg.Timeout, DefaultTimeout),
 	}, nil
 }
@@ -73,6 +75,9 @@ func NewSessions(cfg Config) (*Sessions, error) {
 func (s *Sessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Outcome, error) {
 	if err := validate(p); err != nil {
 		return authsvc.Outcome{}, fmt.Errorf("presenting: %w", err)
+	}
+	if s.away != nil && s.away() {
+		return authsvc.Outcome{}, fmt.Errorf("presenting: %w", ErrUnavailable)
 	}
 	params := authsvc.Params{Adopt: s.adopt}
 	if !s.adopt {

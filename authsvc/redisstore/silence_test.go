@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +40,25 @@ func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 	server.Cont()
 	warm.timeout = 10 * time.Second
 	present(t, warm, p, authsvc.Advance) // none of those steps was made
+}
+
+func TestNobodyWaitsForARedisThatIsKnownToBeAway(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	away := true
+	s, err := NewSessions(Config{Client: server.Client(t), Born: never, Away: func() bool { return away }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server.Do("CONFIG", "RESETSTAT")
+	if _, err := s.Present(t.Context(), login()); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("away: %v", err)
+	}
+	if stats := fmt.Sprint(server.Do("INFO", "commandstats")); strings.Contains(stats, "cmdstat_eval") {
+		t.Errorf("it was asked all the same: %s", stats)
+	}
+	away = false
+	present(t, s, login(), authsvc.Advance)
 }
 
 // A Redis that goes on makes the steps that waited for it, unless they know
