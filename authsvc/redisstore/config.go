@@ -7,6 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sealring-dev/sealring/redisclient"
 	"github.com/sealring-dev/sealring/tokens"
 )
 
@@ -19,10 +20,11 @@ const DefaultTimeout = 300 * time.Millisecond
 // Config says where the states are.
 type Config struct {
 	// Client reaches Redis: a *redis.Client of one server or of Sentinel, or
-	// a *redis.ClusterClient. It may serve other stores too, and is not closed
-	// here. Its option ContextTimeoutEnabled must be set: without it go-redis
-	// waits for its own timeouts, five seconds by default and several times
-	// over, whatever the deadline of a call. Required.
+	// a *redis.ClusterClient, best one of package redisclient. It may serve
+	// other stores too, and is not closed here. Its option ContextTimeoutEnabled
+	// must be set: without it go-redis waits for its own timeouts, five seconds
+	// by default and several times over, whatever the deadline of a call.
+	// Required.
 	Client redis.UniversalClient
 	// Born tells since when the Redis that keeps this session has forgotten
 	// nothing: on a cluster each shard has its own time. A token issued before
@@ -53,17 +55,8 @@ func (c Config) check() error {
 }
 
 func checkClient(client redis.UniversalClient) error {
-	prompt := true
-	switch c := client.(type) {
-	case *redis.Client:
-		prompt = c.Options().ContextTimeoutEnabled
-	case *redis.ClusterClient:
-		prompt = c.Options().ContextTimeoutEnabled
-	case *redis.Ring:
-		return fmt.Errorf("%w: a redis.Ring moves keys to other servers when one is down", ErrConfig)
-	}
-	if !prompt {
-		return fmt.Errorf("%w: the Redis client must have ContextTimeoutEnabled set", ErrConfig)
+	if err := redisclient.Check(client); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sealring-dev/sealring/keys/ringfile"
+	"github.com/sealring-dev/sealring/redisclient"
 )
 
 // ErrConfig says that a Config can not be used.
@@ -22,10 +23,11 @@ const (
 // Config says where the ring is and under which keys.
 type Config struct {
 	// Client reaches Redis: a *redis.Client of one server or of Sentinel, or
-	// a *redis.ClusterClient. It may serve other stores too, and is not closed
-	// here. Its option ContextTimeoutEnabled must be set: without it go-redis
-	// waits for its own timeouts, five seconds by default and several times
-	// over, whatever the deadline of a call. Required.
+	// a *redis.ClusterClient, best one of package redisclient. It may serve
+	// other stores too, and is not closed here. Its option ContextTimeoutEnabled
+	// must be set: without it go-redis waits for its own timeouts, five seconds
+	// by default and several times over, whatever the deadline of a call.
+	// Required.
 	Client redis.UniversalClient
 	// Namespace keeps several deployments on one Redis apart; it must
 	// pass ringfile.CheckNamespace. Required.
@@ -59,21 +61,8 @@ func (c Config) check() error {
 	if err := ringfile.CheckNamespace(c.Namespace); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	return checkClient(c.Client)
-}
-
-func checkClient(client redis.UniversalClient) error {
-	prompt := true
-	switch c := client.(type) {
-	case *redis.Client:
-		prompt = c.Options().ContextTimeoutEnabled
-	case *redis.ClusterClient:
-		prompt = c.Options().ContextTimeoutEnabled
-	case *redis.Ring:
-		return fmt.Errorf("%w: a redis.Ring moves keys to other servers when one is down", ErrConfig)
-	}
-	if !prompt {
-		return fmt.Errorf("%w: the Redis client must have ContextTimeoutEnabled set", ErrConfig)
+	if err := redisclient.Check(c.Client); err != nil {
+		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil
 }
