@@ -34,6 +34,10 @@ type settings struct {
 
 	LogLevel string
 
+	Redis         tokens.Secret // a password may be in it
+	RedisPassword tokens.Secret
+	RedisCAFile   string
+
 	MasterKey      tokens.Secret
 	OtherMasterKey tokens.Secret
 	AdminToken     tokens.Secret
@@ -60,6 +64,10 @@ func (s *settings) declared() []setting {
 		duration("clock_skew", &s.ClockSkew, time.Minute, "largest difference between the clocks of any two machines"),
 		duration("jwks_max_age", &s.JWKSMaxAge, 5*time.Minute, "how long others may keep the published key set"),
 		duration("refresh_grace", &s.RefreshGrace, 10*time.Second, "parallel refreshes within it get the same successor, at most 5m"),
+
+		address("redis", &s.Redis, "Redis that the replicas share: redis://HOST:PORT, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST; rediss for TLS; empty: one service with its embedded store"),
+		secret("redis_password", &s.RedisPassword, "password of the Redis servers"),
+		text("redis_ca_file", &s.RedisCAFile, "", "certificates (PEM) that vouch for a rediss server; empty: those of the system"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
 

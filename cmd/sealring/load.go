@@ -131,7 +131,7 @@ func readEnv(declared []setting, env map[string]string) (map[string]any, error) 
 		names := d.envs()
 		v := env[names[0]]
 		switch {
-		case !d.secret:
+		case !d.filed:
 			if v != "" {
 				m[d.name] = v
 			}
@@ -149,7 +149,7 @@ func readEnv(declared []setting, env map[string]string) (map[string]any, error) 
 func envOrigin(env map[string]string) func(setting) string {
 	return func(d setting) string {
 		names := d.envs()
-		if d.secret && env[names[0]] == "" {
+		if d.filed && env[names[0]] == "" {
 			return names[1]
 		}
 		return names[0]

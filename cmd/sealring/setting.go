@@ -17,6 +17,7 @@ type setting struct {
 	def    string // default, as one would write it
 	help   string
 	secret bool // never a flag's value and never in the configuration file
+	filed  bool // also in a file that the environment names, as a secret is
 
 	parse func(string) error // sets the field
 }
@@ -33,11 +34,11 @@ func (d setting) key() string {
 	return d.name
 }
 
-// envs are the names in the environment: SEALRING_ACCESS_TTL, and for a
-// secret the one of its file beside it.
+// envs are the names in the environment: SEALRING_ACCESS_TTL, and for what may
+// be in a file the one of that beside it.
 func (d setting) envs() []string {
 	name := "SEALRING_" + strings.ToUpper(d.name)
-	if d.secret {
+	if d.filed {
 		return []string{name, name + "_FILE"}
 	}
 	return []string{name}
@@ -80,10 +81,17 @@ func list(name string, into *[]string, help string) setting {
 }
 
 func secret(name string, into *tokens.Secret, help string) setting {
-	return setting{name: name, kind: "secret", help: help, secret: true, parse: func(v string) error {
+	return setting{name: name, kind: "secret", help: help, secret: true, filed: true, parse: func(v string) error {
 		*into = tokens.Secret(v)
 		return nil
 	}}
+}
+
+// address is a URL that may hold a secret, but need not.
+func address(name string, into *tokens.Secret, help string) setting {
+	d := secret(name, into, help)
+	d.kind, d.secret = "URL", false
+	return d
 }
 
 // short writes 5m0s as 5m.

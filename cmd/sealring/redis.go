@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sealring-dev/sealring/redisclient"
+)
+
+// redisUses are the settings of commands that work with the shared Redis.
+var redisUses = []string{"redis", "redis_password", "redis_ca_file"}
+
+// quietRedis drops what go-redis logs about each connection that it can not
+// make: what comes of it is an error, and is told once where it matters.
+type quietRedis struct{}
+
+func (quietRedis) Printf(context.Context, string, ...any) {}
+
+// shared says whether there is a Redis that replicas share.
+func (s *settings) shared() bool { return s.Redis != "" }
+
+// openRedis makes the client of the Redis that is set; the caller closes it.
+// It asks Redis nothing.
+func (s *settings) openRedis() (redis.UniversalClient, error) {
+	cfg, err := s.redisConfig()
+	if err != nil {
+		return nil, err
+	}
+	return redisclient.New(cfg)
+}
+
+func (s *settings) redisConfig() (redisclient.Config, error) {
+	cfg, err := redisclient.ParseURL(s.Redis)
+	from := s.origin["redis"]
+	switch {
+	case err != nil:
+		return cfg, usagef("%s: %w", from, err)
+	case cfg.Password != "" && !strings.HasPrefix(from, "SEALRING_"):
+		return cfg, usagef("%s has a password in it, which others can read there: leave it out, and give it as SEALRING_REDIS_PASSWORD or in a file with --redis-password-file (redis_password_file in the configuration file); or give the whole URL as SEALRING_REDIS or SEALRING_REDIS_FILE", from)
+	case cfg.Password != "" && s.RedisPassword != "":
+		return cfg, usagef("both %s and %s have a password; which one is meant?", from, s.origin["redis_password"])
+	case cfg.TLS == nil && s.RedisCAFile != "":
+		return cfg, usagef("%s is set, but %s is not under TLS: begin it with rediss", s.origin["redis_ca_file"], from)
+	}
+	if s.RedisPassword != "" {
+		cfg.Password = s.RedisPassword
+	}
+	if s.RedisCAFile != "" {
+		if cfg.TLS.RootCAs, err = readCAs(s.RedisCAFile); err != nil {
+			return cfg, usagef("%s: %w", s.origin["redis_ca_file"], err)
+		}
+	}
+	return cfg, nil
+}
+
+func readCAs(path string) (*x509.CertPool, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(raw) {
+		return nil, fmt.Errorf("%s holds no certificate (PEM)", path)
+	}
+	return pool, nil
+}
