@@ -16,10 +16,7 @@ import (
 	"github.com/sealring-dev/sealring/tokens"
 )
 
-const (
-	requestIDHeader = "X-Request-Id"
-	tokenPath       = "/v1/token"
-)
+const requestIDHeader = "X-Request-Id"
 
 // publicHandler is everything around the public operations.
 func (s *Service) publicHandler() http.Handler {
@@ -80,7 +77,7 @@ func (s *Service) recovered(w http.ResponseWriter, r *http.Request) {
 
 // failAt answers in the form of the request's path.
 func (s *Service) failAt(w http.ResponseWriter, r *http.Request, err error) {
-	if r.URL.Path == tokenPath {
+	if speaksOAuth(r.URL.Path) {
 		s.failOAuth(w, r, err)
 		return
 	}

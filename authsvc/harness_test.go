@@ -234,7 +234,12 @@ func (w *world) post(target, json string, options ...option) answer {
 
 func (w *world) form(values url.Values, options ...option) answer {
 	w.t.Helper()
-	return w.do("POST", "/v1/token", "application/x-www-form-urlencoded", values.Encode(), options...)
+	return w.formTo("/v1/token", values, options...)
+}
+
+func (w *world) formTo(path string, values url.Values, options ...option) answer {
+	w.t.Helper()
+	return w.do("POST", path, "application/x-www-form-urlencoded", values.Encode(), options...)
 }
 
 func (a answer) json(t *testing.T) map[string]any {

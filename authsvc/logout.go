@@ -98,8 +98,13 @@ func (s *Service) leavingByRefresh(raw string, now time.Time) (*tokens.Claims, e
 	case err != nil:
 		return nil, unavailable(err)
 	}
+	return s.claimsOf(t), nil
+}
+
+// claimsOf is what a revocation could name of the session of a refresh token.
+func (s *Service) claimsOf(t *tokens.Refresh) *tokens.Claims {
 	return &tokens.Claims{Issuer: s.cfg.Issuer, Subject: t.Subject, SessionID: t.SessionID,
-		ClientID: t.ClientID, Audience: t.Audience, AuthTime: t.AuthTime}, nil
+		ClientID: t.ClientID, Audience: t.Audience, AuthTime: t.AuthTime}
 }
 
 // bearer returns the one bearer token that the guard has found already.

@@ -3,6 +3,7 @@ package authsvc_test
 import (
 	"context"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -50,6 +51,9 @@ func TestARevocationThatCouldNotBeShared(t *testing.T) {
 		},
 		"by logout of all": func(_ *testing.T, in answer) answer {
 			return w.post("/v1/logout/all", "", withBearer(in.str(t, "access_token")))
+		},
+		"at the revocation endpoint": func(_ *testing.T, in answer) answer {
+			return w.formTo("/v1/revoke", url.Values{"token": {in.str(t, "refresh_token")}})
 		},
 		"at the admin API": revoke("subject", "u-ann"),
 	} {

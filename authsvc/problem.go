@@ -15,8 +15,8 @@ import (
 )
 
 // problem is an error that knows its answer. This file is where errors become
-// HTTP: as problem documents (RFC 9457), and for /v1/token as RFC 6749 §5.2 has
-// them. Only the guard's refusals are written elsewhere, by the guard.
+// HTTP: as problem documents (RFC 9457), and for the OAuth
+// endpoints as RFC 6749 §5.2 has them. Only the guard's refusals are written elsewhere, by the guard.
 type problem struct {
 	status    int
 	code      openapi.ProblemCode
@@ -195,7 +195,7 @@ func oauthInvalid(description string) error {
 	return &oauthError{400, openapi.OAuthErrorErrorInvalidRequest, description}
 }
 
-// failOAuth is fail for the token endpoint.
+// failOAuth is fail for the OAuth endpoints.
 func (s *Service) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	e, p := oauthErrorOf(err)
 	s.note(r, p)

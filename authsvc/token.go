@@ -3,7 +3,6 @@ package authsvc
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -25,11 +24,12 @@ func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) token(r *http.Request) (*reply, error) {
-	req, err := tokenRequest(r)
+	form, err := oauthForm(r)
 	if err != nil {
 		return nil, err
 	}
-	id, secret, err := clientOf(r, req)
+	req := &openapi.TokenRequest{GrantType: form.Get("grant_type"), RefreshToken: form.Get("refresh_token"), Scope: form.Get("scope")}
+	id, secret, err := clientOf(r, form)
 	if err != nil {
 		return nil, err
 	}
@@ -44,66 +44,9 @@ func (s *Service) token(r *http.Request) (*reply, error) {
 	return nil, &oauthError{400, openapi.OAuthErrorErrorUnsupportedGrantType, "refresh_token and client_credentials are supported"}
 }
 
-// tokenRequest reads the form. A parameter without a value counts as left
-// out, an unknown one is ignored, none may be there twice (RFC 6749 §3.2); in
-// the URL, which everybody logs, there may be none at all.
-func tokenRequest(r *http.Request) (*openapi.TokenRequest, error) {
-	if r.URL.RawQuery != "" {
-		return nil, oauthInvalid("parameters belong into the body")
-	}
-	data, err := readBody(r, "application/x-www-form-urlencoded")
-	if err != nil {
-		return nil, err
-	}
-	form, err := url.ParseQuery(string(data))
-	if err != nil {
-		return nil, oauthInvalid("the body is not a form")
-	}
-	for name, values := range form {
-		if len(values) > 1 {
-			return nil, oauthInvalid("parameter " + quote(name) + " is there twice")
-		}
-	}
-	return &openapi.TokenRequest{
-		GrantType:    form.Get("grant_type"),
-		RefreshToken: form.Get("refresh_token"),
-		Scope:        form.Get("scope"),
-		ClientID:     form.Get("client_id"),
-		ClientSecret: form.Get("client_secret"),
-	}, nil
-}
-
-// clientOf returns the one set of client credentials of a request (RFC 6749
-// §2.3.1), empty where there is none.
-func clientOf(r *http.Request, req *openapi.TokenRequest) (id, secret string, err error) {
-	if r.Header["Authorization"] == nil {
-		return req.ClientID, req.ClientSecret, nil
-	}
-	if req.ClientSecret != "" {
-		return "", "", oauthInvalid("the client authenticates twice")
-	}
-	user, pass, ok := r.BasicAuth()
-	id, err1 := url.QueryUnescape(user)
-	secret, err2 := url.QueryUnescape(pass)
-	if !ok || len(r.Header["Authorization"]) > 1 || errors.Join(err1, err2) != nil || id == "" {
-		return "", "", badClient()
-	}
-	if req.ClientID != "" && req.ClientID != id {
-		return "", "", oauthInvalid("client_id is not the authenticated client")
-	}
-	return id, secret, nil
-}
-
-func badClient() error {
-	return &oauthError{401, openapi.OAuthErrorErrorInvalidClient, "the client is not known, or not with this secret"}
-}
-
 // tokenForClient is RFC 6749 §4.4: a service's token for itself.
 func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
-	client, err := s.authenticate(r, id, secret)
-	if errors.Is(err, errBadClient) {
-		return nil, badClient()
-	}
+	client, err := s.confidential(r, id, secret)
 	if err != nil {
 		return nil, err
 	}
@@ -129,13 +72,11 @@ func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id,
 // is a public one.
 func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
 	switch {
-	case secret != "" || id != "" && id != loginClient:
-		if _, err := s.authenticate(r, id, secret); errors.Is(err, errBadClient) {
-			return nil, badClient()
-		} else if err != nil {
+	case !isPublic(id, secret):
+		if _, err := s.confidential(r, id, secret); err != nil {
 			return nil, err
 		}
-		return nil, &oauthError{400, openapi.OAuthErrorErrorInvalidGrant, "the refresh token is not this client's"}
+		return nil, errForeignToken
 	case req.RefreshToken == "":
 		return nil, oauthInvalid("refresh_token is missing")
 	}

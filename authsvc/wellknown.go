@@ -58,14 +58,21 @@ func (a *publicAPI) OpenapiDocument(w http.ResponseWriter, _ *http.Request, para
 // because verifiers made for OpenID take their list of algorithms from it.
 func (s *Service) metadata(held string) (*reply, error) {
 	iss := s.cfg.Issuer
+	publicToo := []string{"none", "client_secret_basic", "client_secret_post"}
 	m := openapi.Metadata{
 		Issuer:                            iss,
 		TokenEndpoint:                     iss + tokenPath,
+		RevocationEndpoint:                iss + revokePath,
+		IntrospectionEndpoint:             iss + introspectPath,
 		JwksURI:                           iss + "/.well-known/jwks.json",
 		ResponseTypesSupported:            []string{}, // there is no authorization endpoint
 		GrantTypesSupported:               []string{"refresh_token", "client_credentials"},
-		TokenEndpointAuthMethodsSupported: []string{"none", "client_secret_basic", "client_secret_post"},
-		IDTokenSigningAlgValuesSupported:  s.algs(),
+		TokenEndpointAuthMethodsSupported: publicToo,
+
+		RevocationEndpointAuthMethodsSupported:    publicToo,
+		IntrospectionEndpointAuthMethodsSupported: publicToo[1:],
+
+		IDTokenSigningAlgValuesSupported: s.algs(),
 	}
 	m.SealringFeed.URI = iss + "/v1/feed"
 	m.SealringFeed.HeldURI = iss + "/v1/feed/held"

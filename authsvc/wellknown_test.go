@@ -20,6 +20,10 @@ func TestMetadata(t *testing.T) {
 	if f := m.SealringFeed; f.AccessTTL != 300 || f.MaxStale != 300 || f.EntryLife != 1320 || f.Heartbeat != 2 {
 		t.Errorf("%+v", f)
 	}
+	if m.RevocationEndpoint != w.issuer+"/v1/revoke" || fmt.Sprint(m.RevocationEndpointAuthMethodsSupported) != "[none client_secret_basic client_secret_post]" ||
+		m.IntrospectionEndpoint != w.issuer+"/v1/introspect" || fmt.Sprint(m.IntrospectionEndpointAuthMethodsSupported) != "[client_secret_basic client_secret_post]" {
+		t.Errorf("%+v", m)
+	}
 	for _, uri := range []string{m.JwksURI, m.SealringFeed.SessionKeysURI, m.SealringFeed.URI + "?snapshot=1"} {
 		w.get(uri, w.basic()).want(t, 200, "")
 	}

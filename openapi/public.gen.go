@@ -29,6 +29,21 @@ func (e GrantTokenType) Valid() bool {
 	}
 }
 
+// Defines values for IntrospectionTokenType.
+const (
+	IntrospectionTokenTypeBearer IntrospectionTokenType = "Bearer"
+)
+
+// Valid indicates whether the value is a known member of the IntrospectionTokenType enum.
+func (e IntrospectionTokenType) Valid() bool {
+	switch e {
+	case IntrospectionTokenTypeBearer:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for Mode.
 const (
 	ModeCookie Mode = "cookie"
@@ -380,6 +395,40 @@ type Held struct {
 // Example: wHs1T1vZ7y3lBqk0F5mGQg
 type ID = string
 
+// Introspection defines model for Introspection.
+type Introspection struct {
+	Active bool     `json:"active"`
+	Aud    []string `json:"aud,omitempty"`
+
+	// AuthTime Unix seconds
+	AuthTime int64  `json:"auth_time,omitempty"`
+	ClientID string `json:"client_id,omitempty"`
+
+	// Exp Unix seconds
+	Exp int64 `json:"exp,omitempty"`
+
+	// Iat Unix seconds
+	Iat int64  `json:"iat,omitempty"`
+	Iss string `json:"iss,omitempty"`
+
+	// Jti 128 random bits, base64url without padding
+	//
+	// Example: wHs1T1vZ7y3lBqk0F5mGQg
+	Jti   ID       `json:"jti,omitempty"`
+	Roles []string `json:"roles,omitempty"`
+	Scope string   `json:"scope,omitempty"`
+
+	// Sid 128 random bits, base64url without padding
+	//
+	// Example: wHs1T1vZ7y3lBqk0F5mGQg
+	Sid       ID                     `json:"sid,omitempty"`
+	Sub       string                 `json:"sub,omitempty"`
+	TokenType IntrospectionTokenType `json:"token_type,omitempty"`
+}
+
+// IntrospectionTokenType defines model for Introspection.TokenType.
+type IntrospectionTokenType string
+
 // KeySet defines model for KeySet.
 type KeySet struct {
 	Keys []PublicKey `json:"keys"`
@@ -406,11 +455,15 @@ type Metadata struct {
 	GrantTypesSupported []string `json:"grant_types_supported"`
 
 	// IDTokenSigningAlgValuesSupported the algorithms of the access tokens, under the name that verifiers read
-	IDTokenSigningAlgValuesSupported []string `json:"id_token_signing_alg_values_supported"`
-	Issuer                           string   `json:"issuer"`
-	JwksURI                          string   `json:"jwks_uri"`
-	ResponseTypesSupported           []string `json:"response_types_supported"`
-	SealringFeed                     struct {
+	IDTokenSigningAlgValuesSupported          []string `json:"id_token_signing_alg_values_supported"`
+	IntrospectionEndpoint                     string   `json:"introspection_endpoint"`
+	IntrospectionEndpointAuthMethodsSupported []string `json:"introspection_endpoint_auth_methods_supported"`
+	Issuer                                    string   `json:"issuer"`
+	JwksURI                                   string   `json:"jwks_uri"`
+	ResponseTypesSupported                    []string `json:"response_types_supported"`
+	RevocationEndpoint                        string   `json:"revocation_endpoint"`
+	RevocationEndpointAuthMethodsSupported    []string `json:"revocation_endpoint_auth_methods_supported"`
+	SealringFeed                              struct {
 		// AccessTTL seconds
 		AccessTTL int64 `json:"access_ttl"`
 
@@ -566,6 +619,14 @@ type Session struct {
 	Version int64 `json:"version,omitempty"`
 }
 
+// TokenQuery unknown parameters are ignored
+type TokenQuery struct {
+	ClientID      string `json:"client_id,omitempty"`
+	ClientSecret  string `json:"client_secret,omitempty"`
+	Token         string `json:"token"`
+	TokenTypeHint string `json:"token_type_hint,omitempty"`
+}
+
 // TokenRequest unknown parameters are ignored (RFC 6749 section 3.2)
 type TokenRequest struct {
 	ClientID     string `json:"client_id,omitempty"`
@@ -689,6 +750,9 @@ type RefreshParams struct {
 // FeedHeldJSONRequestBody defines body for FeedHeld for application/json ContentType.
 type FeedHeldJSONRequestBody = Held
 
+// IntrospectFormdataRequestBody defines body for Introspect for application/x-www-form-urlencoded ContentType.
+type IntrospectFormdataRequestBody = TokenQuery
+
 // LoginJSONRequestBody defines body for Login for application/json ContentType.
 type LoginJSONRequestBody = LoginRequest
 
@@ -697,6 +761,9 @@ type LogoutJSONRequestBody = RefreshRequest
 
 // RefreshJSONRequestBody defines body for Refresh for application/json ContentType.
 type RefreshJSONRequestBody = RefreshRequest
+
+// RevokeFormdataRequestBody defines body for Revoke for application/x-www-form-urlencoded ContentType.
+type RevokeFormdataRequestBody = TokenQuery
 
 // TokenFormdataRequestBody defines body for Token for application/x-www-form-urlencoded ContentType.
 type TokenFormdataRequestBody = TokenRequest
@@ -721,6 +788,9 @@ type ServerInterface interface {
 	// FeedHeld What a follower of the feed holds now
 	// (POST /v1/feed/held)
 	FeedHeld(w http.ResponseWriter, r *http.Request)
+	// Introspect Ask whether an access token is good (RFC 7662)
+	// (POST /v1/introspect)
+	Introspect(w http.ResponseWriter, r *http.Request)
 	// Login Log in
 	// (POST /v1/login)
 	Login(w http.ResponseWriter, r *http.Request)
@@ -733,6 +803,9 @@ type ServerInterface interface {
 	// Refresh Renew the access token
 	// (POST /v1/refresh)
 	Refresh(w http.ResponseWriter, r *http.Request, params RefreshParams)
+	// Revoke Revoke a token (RFC 7009)
+	// (POST /v1/revoke)
+	Revoke(w http.ResponseWriter, r *http.Request)
 	// GetSession The session as the caller may see it
 	// (GET /v1/session)
 	GetSession(w http.ResponseWriter, r *http.Request)
@@ -787,6 +860,12 @@ func (_ Unimplemented) FeedHeld(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// Introspect Ask whether an access token is good (RFC 7662)
+// (POST /v1/introspect)
+func (_ Unimplemented) Introspect(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // Login Log in
 // (POST /v1/login)
 func (_ Unimplemented) Login(w http.ResponseWriter, r *http.Request) {
@@ -808,6 +887,12 @@ func (_ Unimplemented) LogoutAll(w http.ResponseWriter, r *http.Request) {
 // Refresh Renew the access token
 // (POST /v1/refresh)
 func (_ Unimplemented) Refresh(w http.ResponseWriter, r *http.Request, params RefreshParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// Revoke Revoke a token (RFC 7009)
+// (POST /v1/revoke)
+func (_ Unimplemented) Revoke(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1147,6 +1232,20 @@ func (siw *ServerInterfaceWrapper) FeedHeld(w http.ResponseWriter, r *http.Reque
 	handler.ServeHTTP(w, r)
 }
 
+// Introspect operation middleware
+func (siw *ServerInterfaceWrapper) Introspect(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Introspect(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Login operation middleware
 func (siw *ServerInterfaceWrapper) Login(w http.ResponseWriter, r *http.Request) {
 
@@ -1221,6 +1320,20 @@ func (siw *ServerInterfaceWrapper) Refresh(w http.ResponseWriter, r *http.Reques
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Refresh(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// Revoke operation middleware
+func (siw *ServerInterfaceWrapper) Revoke(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Revoke(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1416,6 +1529,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/token", wrapper.Token)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/revoke", wrapper.Revoke)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/v1/introspect", wrapper.Introspect)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/verify", wrapper.Verify)
