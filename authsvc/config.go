@@ -43,6 +43,12 @@ type Config struct {
 	// as the newest, which only suits a service that has the one copy.
 	RingChecked func() time.Time
 
+	// Skew is how far the clock here is ahead of that of the store that the
+	// replicas share. A service is not ready while it is more than half of
+	// ClockSkew, either way: no two replicas then differ by more than that.
+	// Zero: there is no such clock.
+	Skew func() time.Duration
+
 	// AdminToken is the bearer token of the admin API. Required, at least 32
 	// bytes, because it can end every session.
 	AdminToken tokens.Secret

@@ -18,7 +18,10 @@ import (
 // makes the outage of what was still a warning. It is told beside the 200, and
 // becomes a 503 when the lease of the ring in use runs out.
 
-const maxDetail = 1024 // bytes of a problem's detail
+const (
+	maxDetail = 1024             // bytes of a problem's detail
+	staleList = 10 * time.Second // age of the list of revocations that is worth a warning
+)
 
 // ringFault is why the ring in use may not be the newest.
 type ringFault struct {
@@ -65,12 +68,22 @@ func (s *Service) ready(now time.Time) error {
 	if !s.hub.Ready() {
 		return unavailable(errNotReady)
 	}
+	if skew := s.skew(); skew.Abs() > s.cfg.ClockSkew/2 {
+		return unavailable(fmt.Errorf("the clock here is %v ahead of that of the shared store", skew))
+	}
 	for _, p := range keys.Purposes() {
 		if _, err := s.hub.signer(p, now); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *Service) skew() time.Duration {
+	if s.cfg.Skew == nil {
+		return 0
+	}
+	return s.cfg.Skew()
 }
 
 // explained gives a problem its cause, which only operators may see, and what
@@ -102,6 +115,10 @@ func (s *Service) warnings(now time.Time) (all []adminapi.Warning) {
 	}
 	if err := s.cfg.suits(ring.Plan()); err != nil {
 		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRingUnsuitable, Detail: err.Error()})
+	}
+	if asOf := s.hub.AsOf(); s.hub.Ready() && now.Sub(asOf) > staleList {
+		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRevocationsStale, Since: asOf.UTC(), Until: asOf.Add(maxKnowledge).UTC(),
+			Detail: "the shared store does not answer: what other replicas revoke is not known here, and what is revoked here not there; refreshes go on without new refresh tokens"})
 	}
 	for i := range all {
 		all[i].Detail = clip(all[i].Detail)

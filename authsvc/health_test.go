@@ -3,6 +3,7 @@ package authsvc_test
 import (
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -77,4 +78,45 @@ func TestARingThatWasPlannedForShorterLivesIsAWarning(t *testing.T) {
 	if got := w.warned("ring-unsuitable"); !strings.Contains(got["detail"].(string), "AccessTTL") {
 		t.Errorf("%v", got)
 	}
+}
+
+// behind is a Log that was complete some time ago.
+type behind struct {
+	authsvc.Log
+	by atomic.Int64 // nanoseconds
+}
+
+func (b *behind) AsOf() time.Time { return time.Now().Add(-time.Duration(b.by.Load())) }
+
+func TestASharedStoreThatCanNotBeReadIsAWarning(t *testing.T) {
+	var log *behind
+	w := newWorld(t, func(c *authsvc.Config) {
+		log = &behind{Log: c.Log}
+		c.Log = log
+	})
+	w.unwarned()
+	log.by.Store(int64(time.Minute))
+	got := w.warned("revocations-stale")
+	until, err := time.Parse(time.RFC3339, got["until"].(string))
+	must(t, err)
+	if left := time.Until(until); left < 13*time.Minute || left > 14*time.Minute {
+		t.Errorf("%v are left of a quarter of an hour, a minute later", left)
+	}
+	log.by.Store(int64(time.Second))
+	w.unwarned()
+}
+
+func TestAClockThatIsOffIsNotReady(t *testing.T) {
+	var off atomic.Int64
+	w := newWorld(t, func(c *authsvc.Config) { c.Skew = func() time.Duration { return time.Duration(off.Load()) } })
+	w.unwarned()
+	for _, skew := range []time.Duration{31 * time.Second, -31 * time.Second} {
+		off.Store(int64(skew))
+		a := w.get(w.admin+"/readyz").want(t, 503, "unavailable")
+		if !strings.Contains(a.str(t, "detail"), skew.String()) {
+			t.Errorf("the reason is not there: %s", a.body)
+		}
+	}
+	off.Store(int64(-29 * time.Second))
+	w.unwarned()
 }

@@ -69,6 +69,7 @@ type Log struct {
 	place place
 	since time.Time // no revocation made since then is unknown here; zero before the first join
 	asOf  time.Time
+	skew  time.Duration
 	away  chan struct{} // closed while Redis does not answer
 	owed  []revocation.Entry
 }
@@ -360,6 +361,14 @@ func (l *Log) Complete() (time.Time, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.since, !l.since.IsZero()
+}
+
+// Skew returns how far the clock here was ahead of that of Redis at the last
+// turn, give or take half of its round trip.
+func (l *Log) Skew() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.skew
 }
 
 // Away reports whether Redis does not answer, or has not been read yet.

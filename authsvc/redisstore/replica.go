@@ -64,6 +64,7 @@ func (l *Log) turn(ctx context.Context) (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	l.compareClocks(began, a.now)
 	if !a.stands {
 		l.logger.Warn("Redis has lost revocations; writing back what is known", "epoch", at.text, "found", a.era.text, "cursor", from.cursor.String())
 		if !pause(ctx, rand.N(healSpread)) {
@@ -77,6 +78,14 @@ func (l *Log) turn(ctx context.Context) (more bool, err error) {
 		return false, l.stream.keep(brief)
 	}
 	return more, nil
+}
+
+// compareClocks takes Redis to have read its clock in the middle of a turn.
+func (l *Log) compareClocks(began, redis time.Time) {
+	here := began.Add(l.now().Sub(began) / 2)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.skew = here.Sub(redis)
 }
 
 func cursorTime(c revocation.Cursor) time.Time { return time.UnixMilli(int64(c.Ms)) }

@@ -267,13 +267,16 @@ func (e RevocationType) Valid() bool {
 
 // Defines values for WarningCode.
 const (
-	WarningCodeRingStale      WarningCode = "ring-stale"
-	WarningCodeRingUnsuitable WarningCode = "ring-unsuitable"
+	WarningCodeRevocationsStale WarningCode = "revocations-stale"
+	WarningCodeRingStale        WarningCode = "ring-stale"
+	WarningCodeRingUnsuitable   WarningCode = "ring-unsuitable"
 )
 
 // Valid indicates whether the value is a known member of the WarningCode enum.
 func (e WarningCode) Valid() bool {
 	switch e {
+	case WarningCodeRevocationsStale:
+		return true
 	case WarningCodeRingStale:
 		return true
 	case WarningCodeRingUnsuitable:
@@ -465,21 +468,23 @@ type Warning struct {
 	// Code `ring-stale`: the key ring could not be followed, so that the one in
 	// use may not be the newest; at `until` this replica stops signing.
 	// `ring-unsuitable`: the settings have longer lifetimes than the ring
-	// was planned for.
+	// was planned for. `revocations-stale`: the shared store can not be
+	// read since `since`; refreshes are answered with 503 from `until` on.
 	Code WarningCode `json:"code"`
 
 	// Detail for people
 	Detail string    `json:"detail"`
 	Since  time.Time `json:"since,omitempty,omitzero"`
 
-	// Until when it becomes a 503
+	// Until when it becomes more than a warning
 	Until time.Time `json:"until,omitempty,omitzero"`
 }
 
 // WarningCode `ring-stale`: the key ring could not be followed, so that the one in
 // use may not be the newest; at `until` this replica stops signing.
 // `ring-unsuitable`: the settings have longer lifetimes than the ring
-// was planned for.
+// was planned for. `revocations-stale`: the shared store can not be
+// read since `since`; refreshes are answered with 503 from `until` on.
 type WarningCode string
 
 // BadRequest RFC 9457
