@@ -12,6 +12,7 @@ type desk struct {
 	size   int
 	open   int
 	closed bool
+	left   int           // who was there when it closed
 	done   chan struct{} // closed with the desk
 	inside sync.WaitGroup
 }
@@ -49,7 +50,7 @@ func (d *desk) leave() {
 func (d *desk) close() {
 	d.mu.Lock()
 	if !d.closed {
-		d.closed = true
+		d.closed, d.left = true, d.open
 		close(d.done)
 	}
 	d.mu.Unlock()
@@ -57,9 +58,10 @@ func (d *desk) close() {
 }
 
 // window returns within how many milliseconds everybody should come back,
-// evenly spread: a thousand each second, half a minute at most.
+// evenly spread: a thousand each second, half a minute at most. When the desk
+// closes it is the same for the last to leave as for the first.
 func (d *desk) window() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return min(max(d.open, 1), 30_000)
+	return min(max(d.open, d.left, 1), 30_000)
 }

@@ -1,11 +1,8 @@
 package authsvc
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/sealring-dev/sealring/openapi"
@@ -46,14 +43,20 @@ func (s *Service) feed(w http.ResponseWriter, r *http.Request, params openapi.Fe
 	defer s.hub.desk.leave()
 	who, leave := s.attend(r, client, id, holding)
 	defer leave()
+	return s.hub.answer(w, r, &params, since, who)
+}
+
+// answer serves one who has been let in; nothing is left to send where it
+// returns nothing.
+func (o *outlet) answer(w http.ResponseWriter, r *http.Request, params *openapi.FeedParams, since *revocation.Position, who *verifier) (*reply, error) {
 	switch {
 	case params.Snapshot == 1:
-		return s.feedSnapshot(params.IfNoneMatch)
+		return o.snapshotReply(params.IfNoneMatch)
 	case params.Wait > 0:
-		who.told(*since, s.now())
-		return s.feedPoll(r.Context(), *since, time.Duration(params.Wait)*time.Second)
+		who.told(*since, o.now())
+		return o.poll(r.Context(), *since, params.IfNoneMatch, time.Duration(params.Wait)*time.Second)
 	}
-	return nil, s.feedStream(w, r, since, who)
+	return nil, o.stream(w, r, since, who)
 }
 
 // checkFeed is what the document says of the parameters; since is nil where
@@ -89,12 +92,15 @@ func checkFeed(r *http.Request, params *openapi.FeedParams) (since *revocation.P
 	return since, nil
 }
 
-func (s *Service) feedSnapshot(held string) (*reply, error) {
-	f, _, err := s.hub.snapshot()
+func (o *outlet) snapshotReply(held string) (*reply, error) {
+	if v := o.view.Load(); v != nil && held == "*" { // it is there: whoever only wants to know need not have it made
+		return newReply(http.StatusNotModified), nil
+	}
+	s, err := o.source.snapshot()
 	if err != nil {
 		return nil, err
 	}
-	p := frameReply(f)
+	p := frameReply(s.frame, o.tag(s.frame.pos, s.view, s.view.end()))
 	if holds(held, p.header.Get("ETag")) {
 		p.status, p.body = http.StatusNotModified, nil
 		p.header.Del("Content-Type")
@@ -102,69 +108,11 @@ func (s *Service) feedSnapshot(held string) (*reply, error) {
 	return p, nil
 }
 
-func frameReply(f frame) *reply {
+func frameReply(f frame, tag string) *reply {
 	p := newReply(http.StatusOK)
 	p.header.Set("Content-Type", "application/jose")
-	p.header.Set("ETag", strconv.Quote(f.pos.String()))
+	p.header.Set("ETag", tag)
 	p.header.Set("Cache-Control", "no-cache")
 	p.body = []byte(f.jws)
 	return p
-}
-
-// feedPoll answers with the next frame after a position as soon as there is
-// one, or with 204.
-func (s *Service) feedPoll(ctx context.Context, since revocation.Position, wait time.Duration) (*reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	missed, v, next, err := s.hub.resume(ctx, since)
-	switch {
-	case errors.Is(err, ErrUnknownPosition):
-		return nil, errPosition
-	case err != nil:
-		return nil, err
-	case missed != nil:
-		return frameReply(*missed), nil
-	}
-	for next == v.end() {
-		select {
-		case <-v.next:
-			v = s.hub.view.Load()
-		case <-s.hub.desk.done:
-			return newReply(http.StatusNoContent), nil
-		case <-ctx.Done():
-			return newReply(http.StatusNoContent), nil
-		}
-	}
-	if next < v.first {
-		return nil, errPosition // more came in this moment than is kept
-	}
-	return frameReply(v.frames[next-v.first]), nil
-}
-
-// resume finds what a follower at p lacks: the frames from next on, in v or
-// later ones, and before them perhaps one made for it from the Log.
-func (h *hub) resume(ctx context.Context, p revocation.Position) (missed *frame, v *view, next uint64, err error) {
-	if v = h.view.Load(); v == nil {
-		return nil, nil, 0, unavailable(errNotReady)
-	}
-	if next, ok := v.after(p); ok {
-		return nil, v, next, nil
-	}
-	asOf := h.AsOf()
-	b, err := h.log.Since(ctx, p)
-	if errors.Is(err, ErrUnknownPosition) {
-		return nil, v, v.end(), err
-	}
-	if err != nil {
-		return nil, nil, 0, unavailable(fmt.Errorf("asking the log: %w", err))
-	}
-	if b.Frame.Pos == p {
-		return nil, v, v.end(), nil
-	}
-	jws, err := h.signed(&b.Frame, asOf, h.now())
-	if err != nil {
-		return nil, nil, 0, unavailable(err)
-	}
-	f := frame{pos: b.Frame.Pos, jws: jws, event: event("", b.Frame.Pos.String(), jws)}
-	return &f, v, v.end(), nil
 }

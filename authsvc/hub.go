@@ -2,7 +2,6 @@ package authsvc
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,30 +17,25 @@ const (
 
 // hub follows the Log. It keeps the revocations in memory for the service's
 // own guard (it is a middleware.Trust) and publishes what it hears, signed
-// once, as an immutable view that any number of subscribers read.
+// once, through its outlet.
 type hub struct {
-	log     Log
-	logger  *slog.Logger
-	now     func() time.Time
-	life    time.Duration // of an entry on the feed
-	issuer  string
-	grace   time.Duration // how long a dead key's tokens could have been accepted
-	patient time.Duration // with a subscriber that does not read: writeDeadline, in tests less
+	*outlet
+	log    Log
+	life   time.Duration // of an entry on the feed
+	issuer string
+	grace  time.Duration // how long a dead key's tokens could have been accepted
 
 	ring  atomic.Pointer[keys.Ring]
 	heard func() time.Time // Config.RingChecked
 	list  *revocation.List
-	view  atomic.Pointer[view] // nil before the first snapshot
-	asOf  atomic.Int64         // Unix milliseconds, while not live
-	live  atomic.Bool          // the Log is being followed
-	desk  *desk
+	asOf  atomic.Int64 // Unix milliseconds, while not live
+	live  atomic.Bool  // the Log is being followed
 	store snapshots
 
 	rung chan struct{} // the ring changed
 	kick chan struct{} // something waits to be flushed
 
-	mu      sync.Mutex // held to change the view
-	pending *revocation.Frame
+	pending []revocation.Frame // what waits to be flushed; belongs to outlet.mu, as flushed does
 	flushed time.Time
 
 	subs subscriptions
@@ -49,19 +43,16 @@ type hub struct {
 
 func newHub(cfg Config, now func() time.Time) *hub {
 	h := &hub{
-		log:     cfg.Log,
-		logger:  cfg.Logger,
-		now:     now,
-		life:    cfg.entryLife(),
-		issuer:  cfg.Issuer,
-		heard:   cfg.RingChecked,
-		grace:   cfg.AccessTTL + 2*cfg.ClockSkew,
-		patient: writeDeadline,
-		list:    revocation.NewList(),
-		desk:    newDesk(cfg.MaxSubscribers),
-		rung:    make(chan struct{}, 1),
-		kick:    make(chan struct{}, 1),
+		log:    cfg.Log,
+		life:   cfg.entryLife(),
+		issuer: cfg.Issuer,
+		heard:  cfg.RingChecked,
+		grace:  cfg.AccessTTL + 2*cfg.ClockSkew,
+		list:   revocation.NewList(),
+		rung:   make(chan struct{}, 1),
+		kick:   make(chan struct{}, 1),
 	}
+	h.outlet = newOutlet(h, cfg.MaxSubscribers, cfg.Logger, now)
 	h.ring.Store(cfg.Ring)
 	return h
 }
@@ -116,6 +107,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 // deliver takes what the Log has. When it returns, the service itself refuses
 // what was revoked, and the frame is signed, or at most batching away from it.
 func (h *hub) deliver(b Batch) {
+	if b.Frame.Kind == revocation.Snapshot && h.view.Load() != nil { // the Log begins anew, and most of it is old
+		b.Frame.Entries = h.unknown(b.Frame.Entries, h.now())
+	}
 	h.list.Apply(h.now(), b.Frame.Entries...)
 	h.subs.tell(b.Frame.Entries)
 	h.live.Store(true)
@@ -151,7 +145,7 @@ func (h *hub) tick(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-h.kick:
-			batch.Reset(batching)
+			batch.Reset(h.untilFlush()) // not later for each that comes: the first has waited since
 		case <-batch.C:
 			h.locked(h.flush)
 		case <-beat.C:

@@ -72,7 +72,7 @@ func (h *hub) withKeys(v *view, now time.Time) *view {
 	}
 	var jws string
 	if err == nil {
-		jws, err = h.seal(tokens.TypKeys, payload, now)
+		_, jws, err = h.seal(tokens.TypKeys, payload, now)
 	}
 	if err != nil {
 		h.logger.Error("publishing the key set", "err", err)
@@ -80,6 +80,7 @@ func (h *hub) withKeys(v *view, now time.Time) *view {
 	}
 	next := *v
 	next.keysPayload, next.keys, next.keysNo = payload, event("keys", "", jws), v.keysNo+1
+	next.distrust(h, now)
 	return &next
 }
 
@@ -149,11 +150,12 @@ func (h *hub) signer(p keys.Purpose, now time.Time) (keys.Key, error) {
 	return key, nil
 }
 
-// seal signs something for the feed.
-func (h *hub) seal(typ string, payload []byte, now time.Time) (string, error) {
+// seal signs something for the feed, and says with which key.
+func (h *hub) seal(typ string, payload []byte, now time.Time) (kid, jws string, err error) {
 	key, err := h.signer(keys.Feed, now)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return tokens.SignBytes(typ, payload, key)
+	jws, err = tokens.SignBytes(typ, payload, key)
+	return key.ID, jws, err
 }

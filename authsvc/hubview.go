@@ -1,9 +1,8 @@
 package authsvc
 
 import (
-	"errors"
+	"context"
 	"slices"
-	"sort"
 	"sync"
 	"time"
 
@@ -11,99 +10,50 @@ import (
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
-const (
-	windowFrames = 1024    // how many frames a subscriber may be behind before the Log is asked
-	windowBytes  = 8 << 20 // and how many bytes of them are kept
-)
+// maxMerged is how many entries frames are merged up to.
+const maxMerged = 100_000
 
-// view is all that subscribers see at one moment. It never changes; next is
-// closed when there is a newer one. A subscriber is a cursor into frames.
-type view struct {
-	pos    revocation.Position // after the last frame
-	base   revocation.Position // before the first frame that is kept
-	first  uint64              // number of frames[0]
-	frames []frame
-	bytes  int
-
-	beat   []byte // event of the newest heartbeat
-	beatNo uint64
-
-	keys        []byte // event of the key set
-	keysNo      uint64
-	keysPayload []byte
-
-	next chan struct{}
-}
-
-// frame is one signed frame, ready to be sent.
-type frame struct {
-	pos   revocation.Position
-	jws   string
-	event []byte
-}
-
-// event encodes a server-sent event. JWS and positions have no line breaks.
-func event(name, id, data string) []byte {
-	var b []byte
-	if name != "" {
-		b = append(append(append(b, "event: "...), name...), '\n')
-	}
-	if id != "" {
-		b = append(append(append(b, "id: "...), id...), '\n')
-	}
-	return append(append(append(b, "data: "...), data...), "\n\n"...)
-}
-
-// end is the number of the frame to come.
-func (v *view) end() uint64 { return v.first + uint64(len(v.frames)) }
-
-// after returns the number of the first frame that a follower at p lacks, and
-// false when the frames kept do not reach back so far, or p is not of here.
-func (v *view) after(p revocation.Position) (uint64, bool) {
-	if p.Epoch != v.pos.Epoch || p.Epoch != v.base.Epoch ||
-		p.Cursor.Compare(v.base.Cursor) < 0 || p.Cursor.Compare(v.pos.Cursor) > 0 {
-		return 0, false
-	}
-	i := sort.Search(len(v.frames), func(i int) bool { return v.frames[i].pos.Cursor.Compare(p.Cursor) > 0 })
-	return v.first + uint64(i), true
-}
-
-// publish makes next the view. The lock is held.
-func (h *hub) publish(next *view) {
-	old := h.view.Load()
-	next.next = make(chan struct{})
-	h.view.Store(next)
-	if old != nil {
-		close(old.next)
-	}
-}
-
-// enqueue adds what the Log delivered to what waits to be published. The lock
-// is held.
+// enqueue adds what the Log delivered to what waits to be published. Entries
+// without a place stay in frames of their own: whoever is past their position
+// must be able to get them without the rest. The lock is held.
 func (h *hub) enqueue(f revocation.Frame) {
 	v := h.view.Load()
-	switch {
-	case v == nil:
+	if v == nil {
 		h.publish(h.withKeys(&view{pos: f.Pos, base: f.Pos}, h.now()))
 		return
-	case f.Kind == revocation.Snapshot:
-		f = rebased(f, h.last(v))
 	}
-	if h.pending == nil {
-		h.pending = &f
+	if f.Kind == revocation.Snapshot {
+		if f = rebased(f, h.last(v)); !hasPlace(&f) && len(f.Entries) == 0 {
+			return
+		}
+	}
+	if n := len(h.pending) - 1; n >= 0 && mergeable(&h.pending[n], &f) {
+		h.pending[n] = merged(h.pending[n], f)
 		return
 	}
-	h.pending.Pos = f.Pos
-	h.pending.Entries = slices.Concat(h.pending.Entries, f.Entries)
-	if f.Kind == revocation.Rebase {
-		h.pending.Kind = f.Kind
+	h.pending = append(h.pending, f)
+}
+
+// mergeable: a new epoch begins with a frame's end, so that there is one for
+// whoever stands just behind it.
+func mergeable(f, next *revocation.Frame) bool {
+	return f.Kind != revocation.Rebase && hasPlace(f) == hasPlace(next) && len(f.Entries)+len(next.Entries) <= maxMerged
+}
+
+// merged makes one frame of two that follow each other.
+func merged(f, next revocation.Frame) revocation.Frame {
+	f.Pos = next.Pos
+	f.Entries = slices.Concat(f.Entries, next.Entries)
+	if next.Kind == revocation.Rebase {
+		f.Kind = next.Kind
 	}
+	return f
 }
 
 // last is where the frame after everything known must begin.
 func (h *hub) last(v *view) revocation.Position {
-	if h.pending != nil {
-		return h.pending.Pos
+	if n := len(h.pending); n > 0 {
+		return h.pending[n-1].Pos
 	}
 	return v.pos
 }
@@ -120,52 +70,54 @@ func rebased(f revocation.Frame, from revocation.Position) revocation.Frame {
 	return f
 }
 
-// flush publishes what waits as one frame, signed once for everybody. What
+// unknown returns the entries that add something to the list.
+func (h *hub) unknown(entries []revocation.Entry, now time.Time) []revocation.Entry {
+	held := map[revocation.Target]revocation.Entry{}
+	for _, e := range h.list.Entries(now) {
+		held[e.Target()] = e
+	}
+	return slices.DeleteFunc(slices.Clone(entries), func(e revocation.Entry) bool { return held[e.Target()].Covers(e) })
+}
+
+// flush publishes what waits, each frame signed once for everybody. What
 // can not be signed goes on waiting, so that no entry is ever skipped. The
 // lock is held.
 func (h *hub) flush(now time.Time) {
-	if h.pending == nil {
-		return
+	for len(h.pending) > 0 {
+		f, err := h.signed(&h.pending[0], h.AsOf(), now)
+		if err != nil {
+			h.logger.Error("signing a frame of the feed", "err", err)
+			return
+		}
+		v := *h.view.Load()
+		v.push(f)
+		h.pending, h.flushed = h.pending[1:], now
+		h.publish(&v)
 	}
-	jws, err := h.signed(h.pending, h.AsOf(), now)
-	if err != nil {
-		h.logger.Error("signing a frame of the feed", "err", err)
-		return
-	}
-	v := *h.view.Load()
-	v.push(frame{pos: h.pending.Pos, jws: jws, event: event("", h.pending.Pos.String(), jws)})
-	h.pending, h.flushed = nil, now
-	h.publish(&v)
 }
 
-// push appends a frame and lets the oldest go.
-func (v *view) push(f frame) {
-	v.frames = append(v.frames[:len(v.frames):len(v.frames)], f)
-	v.bytes += len(f.jws)
-	v.pos = f.pos
-	for len(v.frames) > windowFrames || v.bytes > windowBytes && len(v.frames) > 1 {
-		v.base = v.frames[0].pos
-		v.bytes -= len(v.frames[0].jws)
-		v.frames = v.frames[1:]
-		v.first++
-	}
+// untilFlush is how long what waits must go on waiting.
+func (h *hub) untilFlush() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return batching - h.now().Sub(h.flushed)
 }
 
 // beat publishes an empty frame with the present time. The lock is held.
 func (h *hub) beat(now time.Time) {
 	h.flush(now)
 	v := h.view.Load()
-	if v == nil || h.pending != nil {
+	if v == nil || len(h.pending) > 0 {
 		return
 	}
 	h.publishKeys(now)
-	jws, err := h.signed(heartbeatAt(v.pos), h.AsOf(), now)
+	f, err := h.signed(heartbeatAt(v.pos), h.AsOf(), now)
 	if err != nil {
 		h.logger.Error("signing a heartbeat of the feed", "err", err)
 		return
 	}
 	next := *h.view.Load()
-	next.beat, next.beatNo = event("", v.pos.String(), jws), v.beatNo+1
+	next.beat, next.beatKid, next.beatNo = f.event, f.kid, next.beatNo+1
 	h.publish(&next)
 }
 
@@ -175,7 +127,7 @@ func heartbeatAt(p revocation.Position) *revocation.Frame {
 
 // signed makes a frame for verifiers of one of the Log's. asOf must have been
 // taken before the entries were; where it is not known it is 1970.
-func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (string, error) {
+func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (frame, error) {
 	out := *f
 	if out.AsOf = asOf; asOf.IsZero() {
 		out.AsOf = time.UnixMilli(0)
@@ -188,9 +140,13 @@ func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (string, error) {
 	}
 	payload, err := out.MarshalBinary()
 	if err != nil {
-		return "", err
+		return frame{}, err
 	}
-	return h.seal(tokens.TypFeed, payload, now)
+	kid, jws, err := h.seal(tokens.TypFeed, payload, now)
+	if err != nil {
+		return frame{}, err
+	}
+	return framed(&out, kid, jws), nil
 }
 
 // snapshots keeps the newest snapshot for a moment, because after a restart
@@ -198,31 +154,40 @@ func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (string, error) {
 type snapshots struct {
 	mu   sync.Mutex
 	made time.Time
-	last frame
+	last opening
 }
 
-var errNotReady = errors.New("the revocations are not known yet")
-
-// snapshot returns a frame of everything there is, and the view at whose end
-// it stands.
-func (h *hub) snapshot() (frame, *view, error) {
+// snapshot implements source.
+func (h *hub) snapshot() (opening, error) {
 	h.store.mu.Lock()
 	defer h.store.mu.Unlock()
 	v, asOf, now := h.view.Load(), h.AsOf(), h.now()
 	if v == nil {
-		return frame{}, nil, unavailable(errNotReady)
+		return opening{}, unavailable(errNotReady)
 	}
-	if h.store.last.pos == v.pos && now.Sub(h.store.made) < heartbeat {
-		return h.store.last, v, nil
+	// Entries without a place change what there is and not the position.
+	if h.store.last.view != nil && h.store.last.next == v.end() && now.Sub(h.store.made) < heartbeat {
+		h.store.last.view = v
+		return h.store.last, nil
 	}
 	// The list holds every entry before the view shows its position, so what
 	// is read after v is at least all that v stands for.
 	all := &revocation.Frame{Kind: revocation.Snapshot, Pos: v.pos, Entries: h.list.Entries(now)}
-	jws, err := h.signed(all, asOf, now)
+	f, err := h.signed(all, asOf, now)
 	if err != nil {
-		return frame{}, nil, unavailable(err)
+		return opening{}, unavailable(err)
 	}
-	h.store.last = frame{pos: v.pos, jws: jws, event: event("", v.pos.String(), jws)}
-	h.store.made = now
-	return h.store.last, v, nil
+	h.store.last, h.store.made = opening{frame: f, view: v, next: v.end()}, now
+	return h.store.last, nil
+}
+
+// missed implements source with what the Log still has.
+func (h *hub) missed(ctx context.Context, p revocation.Position) (*frame, error) {
+	asOf := h.AsOf()
+	b, err := h.log.Since(ctx, p)
+	if err != nil || b.Frame.Pos == p {
+		return nil, err
+	}
+	f, err := h.signed(&b.Frame, asOf, h.now())
+	return &f, err
 }

@@ -1,6 +1,7 @@
 package authsvc
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http/httptest"
@@ -104,17 +105,18 @@ func TestASubscriberBehindTheWindow(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			s := offline(t, tc.log)
-			st := &stream{hub: s.hub, pos: at(1)}
+			st := &stream{outlet: s.hub.outlet, pos: at(1)}
 			v := *s.hub.view.Load()
 			for n := range uint64(windowFrames + 8) {
 				v.push(frame{pos: at(n + 2), jws: "x", event: []byte("a frame\n\n")})
 			}
 			st.keysNo = v.keysNo
 			s.hub.publish(&v)
-			got, err := st.news(t.Context(), &v)
+			events, err := st.news(t.Context(), &v)
 			if err != nil {
 				t.Fatal(err)
 			}
+			got := bytes.Join(events, nil)
 			if len(got) < len(tc.event) || string(got[:len(tc.event)]) != tc.event || st.next != v.end() {
 				t.Errorf("%q, then frame %d of %d", got, st.next, v.end())
 			}

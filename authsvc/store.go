@@ -70,6 +70,13 @@ const MaxAppend = 10_000
 // delta. Its entries still carry Made and the full Exp, which the auth
 // service needs for its own list; [revocation.Entry.OnFeed] is what
 // verifiers get. It is shared by all followers: nobody may change it.
+//
+// A shared log has two kinds more. A delta whose Prev is its own Pos.Cursor
+// carries entries that have no place in the log yet, because that is away.
+// They are in force here and at the subscribers at once, and come once more in
+// a delta with a place when they have one; after a snapshot they are delivered
+// like this too, since nobody's position says anything of them. A rebase leads
+// those who follow over to a new epoch, with what they may lack of the old.
 type Batch struct {
 	Frame revocation.Frame
 }

@@ -208,3 +208,25 @@ func TestASubscriberThatDoesNotReadDoesNotHoldUpTheShutdown(t *testing.T) {
 		t.Error("the service waits for it")
 	}
 }
+
+// Patience is for each piece: a snapshot takes as long as it takes.
+func TestASubscriberThatReadsSlowlyIsServed(t *testing.T) {
+	const patience = 2 * time.Second
+	b := newBroadcast(t)
+	b.s.hub.patient = patience
+	slow := b.mute()
+	b.publish(tooMuch * 4)
+	deadline := time.Now().Add(20 * time.Second)
+	began, got, buf := time.Now(), 0, make([]byte, 64<<10)
+	b.must(slow.SetReadDeadline(deadline))
+	b.must(slow.(*net.TCPConn).SetReadBuffer(64 << 10)) // the rest is up to the reader, not to the system
+	for got < 4*tooMuchIs {
+		n, err := slow.Read(buf)
+		b.must(err)
+		got += n
+		time.Sleep(time.Duration(n) * patience / (6 * piece)) // for each piece a sixth of what is allowed
+	}
+	if took := time.Since(began); took < patience {
+		t.Errorf("not slow enough: %v", took)
+	}
+}

@@ -92,3 +92,41 @@ func TestRebased(t *testing.T) {
 		})
 	}
 }
+
+// The frames from before a new epoch serve nobody who comes with a position,
+// and those behind it everybody who has one of the new epoch.
+func TestViewAfterAnewEpoch(t *testing.T) {
+	v := &view{pos: at(1), base: at(1)}
+	in8 := func(n uint64) revocation.Position { return revocation.Position{Epoch: 8, Cursor: at(n).Cursor} }
+	for _, p := range []revocation.Position{at(2), in8(2), in8(4)} {
+		v.push(frame{pos: p, jws: "x"})
+	}
+	for _, tc := range []struct {
+		p    revocation.Position
+		next uint64
+		ok   bool
+	}{
+		{at(1), 0, false}, {at(2), 0, false}, {in8(1), 0, false},
+		{in8(2), 2, true}, {in8(3), 2, true}, {in8(4), 3, true}, {in8(5), 0, false},
+	} {
+		if next, ok := v.after(tc.p); ok != tc.ok || ok && next != tc.next {
+			t.Errorf("after %v: %d, %v", tc.p, next, ok)
+		}
+	}
+}
+
+// What a relay's snapshot stands before is kept, however much it is.
+func TestViewKeepsWhatBelongsToItsSnapshot(t *testing.T) {
+	v := &view{pos: at(1), base: at(1), snap: &frame{pos: at(1)}}
+	for n := range uint64(3 * windowFrames) {
+		v.push(frame{pos: at(n + 2), jws: "x"})
+	}
+	if v.base != at(1) || v.pinned != 3*windowFrames {
+		t.Errorf("base %v, %d pinned", v.base, v.pinned)
+	}
+	v.pinned = 1
+	v.trim()
+	if len(v.frames) != windowFrames {
+		t.Errorf("%d frames", len(v.frames))
+	}
+}
