@@ -70,6 +70,7 @@ type Log struct {
 	since time.Time // no revocation made since then is unknown here; zero before the first join
 	asOf  time.Time
 	skew  time.Duration
+	page  int           // appends that the next turn reads
 	away  chan struct{} // closed while Redis does not answer
 	owed  []revocation.Entry
 }
@@ -119,6 +120,7 @@ func newLog(cfg LogConfig) *Log {
 		followers: map[int]func(authsvc.Batch){},
 		known:     newKnown(),
 		queue:     newQueue(),
+		page:      pageLimit,
 		away:      make(chan struct{}),
 		// An epoch of our own, until that of Redis is known.
 		era: era{id: binary.BigEndian.Uint64([]byte(nonce()))},

@@ -51,7 +51,7 @@ func (l *Log) run() {
 // whether there is more to do at once.
 func (l *Log) turn(ctx context.Context) (more bool, err error) {
 	l.mu.Lock()
-	at, from := l.era, l.place
+	at, from, most := l.era, l.place, l.page
 	blobs := l.blobs()
 	l.mu.Unlock()
 	if at.text == "" { // no epoch of Redis is known yet
@@ -60,7 +60,7 @@ func (l *Log) turn(ctx context.Context) (more bool, err error) {
 	began := l.now()
 	brief, cancel := context.WithTimeout(ctx, turnTimeout)
 	defer cancel()
-	a, err := l.stream.turn(brief, at, from, blobs)
+	a, err := l.stream.turn(brief, at, from, most, blobs)
 	if err != nil {
 		return false, err
 	}
@@ -117,7 +117,10 @@ func (l *Log) take(a answer, began time.Time) (more bool) {
 		news, over = append(news, n...), append(over, o...)
 		l.place = one.place
 	}
-	if more = len(a.read) == pageLimit || len(l.queue.line) > 0; len(a.read) < pageLimit {
+	more = true
+	if len(a.read) == l.page {
+		l.page = min(2*l.page, pageLimit)
+	} else {
 		l.asOf = began
 		l.queue.again() // the end is reached: what was sent and not read is not there
 		more = len(l.queue.line) > 0
@@ -173,7 +176,7 @@ func (l *Log) heal(ctx context.Context, at era) error {
 	var all []appended
 	var last place
 	for {
-		page, err := l.page(ctx, last.cursor)
+		page, err := l.readPage(ctx, last.cursor)
 		if err != nil {
 			return err
 		}
@@ -208,10 +211,16 @@ func (l *Log) agree(ctx context.Context, at era) (era, error) {
 	return found, err
 }
 
-func (l *Log) page(ctx context.Context, after revocation.Cursor) ([]appended, error) {
+// readPage tries smaller pages where a large one takes too long.
+func (l *Log) readPage(ctx context.Context, after revocation.Cursor) (page []appended, err error) {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
-	return l.stream.page(ctx, after)
+	for most := pageLimit; most >= pageLeast; most /= 2 {
+		if page, err = l.stream.page(ctx, after, most); err == nil {
+			break
+		}
+	}
+	return page, err
 }
 
 // rebase takes over another log.
@@ -270,6 +279,7 @@ func (l *Log) lost(err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.queue.again()
+	l.page = pageLeast
 	select {
 	case <-l.away:
 	default:

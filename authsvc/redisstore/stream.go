@@ -22,8 +22,8 @@ const (
 	maxStream  = 5_000_000      // and how many of them
 	blobLimit  = 500            // entries in one append
 	turnBlobs  = 16             // appends in one turn
-	pageLimit  = 200            // appends that one turn reads
-	healPage   = 1000           // appends that one page of a heal reads
+	pageLimit  = 200            // appends that one turn or one page of a heal reads
+	pageLeast  = 10             // and what is tried where that takes too long
 	quietFor   = time.Minute    // without an append, before somebody makes an empty one
 	beatLock   = 30 * time.Second
 	entryBytes = 29 // type, id 16, T 4, Made 4, Exp 4
@@ -101,9 +101,10 @@ type answer struct {
 	read   []appended
 }
 
-// turn appends blobs and reads what comes after a place, in one atomic step.
-func (s *stream) turn(ctx context.Context, at era, from place, blobs [][]byte) (a answer, err error) {
-	args := []any{at.text, from.cursor.String(), from.nonce, s.origin, pageLimit, horizon.Milliseconds()}
+// turn appends blobs and reads what comes after a place, at most so many
+// appends, in one atomic step.
+func (s *stream) turn(ctx context.Context, at era, from place, most int, blobs [][]byte) (a answer, err error) {
+	args := []any{at.text, from.cursor.String(), from.nonce, s.origin, most, horizon.Milliseconds()}
 	for _, b := range blobs {
 		args = append(args, nonce(), b)
 	}
@@ -156,12 +157,12 @@ func (s *stream) current(ctx context.Context) (era, error) {
 }
 
 // page reads a page of the log after a cursor; an empty one is its end.
-func (s *stream) page(ctx context.Context, after revocation.Cursor) ([]appended, error) {
+func (s *stream) page(ctx context.Context, after revocation.Cursor, most int) ([]appended, error) {
 	from := "(" + after.String()
 	if after == (revocation.Cursor{}) {
 		from = "-"
 	}
-	list, err := s.client.XRangeN(ctx, s.logKey, from, "+", healPage).Result()
+	list, err := s.client.XRangeN(ctx, s.logKey, from, "+", int64(most)).Result()
 	if err != nil {
 		return nil, err
 	}
