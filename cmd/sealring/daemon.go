@@ -22,6 +22,7 @@ type daemon struct {
 	log           *slog.Logger
 	service       *authsvc.Service
 	store         *boltstore.Store
+	shared        *sharedStore // nil where nothing is shared
 	ring          ringStore
 	public, admin net.Listener
 }
@@ -38,10 +39,24 @@ func openDaemon(s *settings, public, admin net.Listener, log *slog.Logger) (*dae
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	cfg.Log, cfg.Sessions = d.store, d.store
+	if s.shared() {
+		if d.shared, err = s.openShared(d.store, log); err != nil {
+			return nil, errors.Join(err, d.store.Close())
+		}
+		cfg.Log, cfg.Sessions, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.log.Skew
+	}
 	if d.service, err = authsvc.New(cfg); err != nil {
-		return nil, errors.Join(fmt.Errorf("starting: %w", err), d.store.Close())
+		return nil, errors.Join(fmt.Errorf("starting: %w", err), d.close())
 	}
 	return d, nil
+}
+
+// close closes the stores: the shared one first, which writes to the other.
+func (d *daemon) close() error {
+	if d.shared == nil {
+		return d.store.Close()
+	}
+	return errors.Join(d.shared.close(), d.store.Close())
 }
 
 func (d *daemon) config(s *settings) (authsvc.Config, error) {
@@ -91,7 +106,7 @@ func (d *daemon) run(ctx context.Context) error {
 		err = fmt.Errorf("serving: %w", err)
 	}
 	d.log.Info("stopped")
-	return errors.Join(err, d.store.Close())
+	return errors.Join(err, d.close())
 }
 
 // isLocal says whether only this machine reaches a listener.

@@ -237,7 +237,7 @@ func within(t *testing.T, limit time.Duration, want int, url string, c credentia
 // proxy is a TCP proxy that counts the connections it was asked for.
 type proxy struct {
 	net.Listener
-	target   string
+	target   atomic.Value // string: where the next connection goes
 	accepted atomic.Int32
 	wg       sync.WaitGroup
 }
@@ -248,7 +248,8 @@ func newProxy(t *testing.T, target string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l, target: target}
+	p := &proxy{Listener: l}
+	p.target.Store(target)
 	ctx, cancel := context.WithCancel(context.Background())
 	p.wg.Go(func() {
 		for {
@@ -267,7 +268,7 @@ func newProxy(t *testing.T, target string) *proxy {
 // carry copies both ways until either end closes.
 func (p *proxy) carry(ctx context.Context, c net.Conn) {
 	defer c.Close()
-	target, err := net.Dial("tcp", p.target)
+	target, err := net.Dial("tcp", p.target.Load().(string))
 	if err != nil {
 		return
 	}

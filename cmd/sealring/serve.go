@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ while it runs. It speaks plain HTTP: put a proxy with TLS in front of it.`,
   sealring serve --config /etc/sealring.yaml`,
 		Args: cobra.NoArgs,
 	}
-	return a.command(c, serveSettings, func(ctx context.Context, _ []string) error {
+	return a.command(c, slices.Concat(serveSettings, redisUses), func(ctx context.Context, _ []string) error {
 		log, err := a.serviceLog()
 		if err != nil {
 			return err

@@ -22,7 +22,8 @@ import (
 type site struct {
 	t             *testing.T // whose end is the end of the processes
 	data, config  string
-	direct, admin string // URLs of the auth service, past the proxy
+	args          []string // of serve, beside the configuration
+	direct, admin string   // URLs of the auth service, past the proxy
 	proxy         *proxy
 	issuer        string // URL of the proxy
 	secret        string // of the service client
@@ -60,7 +61,7 @@ func newSite(t *testing.T) *site {
 
 func (s *site) startAuth(t *testing.T) {
 	t.Helper()
-	s.auth = start(s.t, nil, "serve", "--config", s.config)
+	s.auth = start(s.t, nil, append([]string{"serve", "--config", s.config}, s.args...)...)
 	within(t, patience, http.StatusOK, s.admin+"/readyz", credential{})
 }
 

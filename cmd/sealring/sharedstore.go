@@ -1,0 +1,44 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sealring-dev/sealring/authsvc/boltstore"
+	"github.com/sealring-dev/sealring/authsvc/redisstore"
+)
+
+// sharedStore is what the replicas of the auth service remember together.
+type sharedStore struct {
+	client   redis.UniversalClient
+	log      *redisstore.Log
+	sessions *redisstore.Sessions
+}
+
+// openShared opens the shared store over this replica's own one, which is its
+// journal. A Redis that is away is no error: the service begins with what the
+// journal holds.
+func (s *settings) openShared(journal *boltstore.Store, log *slog.Logger) (*sharedStore, error) {
+	redis.SetLogger(quietRedis{})
+	client, err := s.openRedis()
+	if err != nil {
+		return nil, err
+	}
+	st := &sharedStore{client: client}
+	st.log, err = redisstore.OpenLog(context.Background(), redisstore.LogConfig{Client: client, Journal: journal, Logger: log})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), client.Close())
+	}
+	if st.sessions, err = st.log.Sessions(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), st.close())
+	}
+	return st, nil
+}
+
+func (st *sharedStore) close() error {
+	return errors.Join(st.log.Close(), st.client.Close())
+}
