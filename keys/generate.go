@@ -85,7 +85,8 @@ func NewSigningKey(p Purpose, alg Alg, signer crypto.Signer) (Key, error) {
 		return Key{}, err
 	}
 	m := material{signer: signer, public: public, external: !storable(signer)}
-	return Key{ID: thumbprint(m), Purpose: p, Alg: alg, hidden: hide(m)}, nil
+	m.print = describe(m).thumbprint()
+	return Key{ID: m.print, Purpose: p, Alg: alg, hidden: hide(m)}, nil
 }
 
 // NewSealingKey makes a sealing key of 32 random bytes: A256GCM for session
@@ -99,7 +100,8 @@ func NewSealingKey(p Purpose, secret []byte) (Key, error) {
 		return Key{}, fmt.Errorf("%w: a sealing key has %d bytes, not %d", ErrKeyMaterial, SecretSize, len(secret))
 	}
 	m := material{secret: bytes.Clone(secret)}
-	return Key{ID: thumbprint(m), Purpose: p, Alg: p.algs()[0], hidden: hide(m)}, nil
+	m.print = describe(m).thumbprint()
+	return Key{ID: m.print, Purpose: p, Alg: p.algs()[0], hidden: hide(m)}, nil
 }
 
 // storable tells a private key that can be written into the ring from a

@@ -362,9 +362,9 @@ func TestANameTwiceIsRefusedWhereverItStands(t *testing.T) {
 		if strings.Count(data, name) == 0 {
 			t.Fatalf("%s is not there", name)
 		}
-		for _, twice := range []string{name, `"\u00` + fmt.Sprintf("%02x", name[1]) + name[2:]} {
+		for what, twice := range map[string]string{"twice": name, "an escape in a name": `"\u00` + fmt.Sprintf("%02x", name[1]) + name[2:]} {
 			bad := strings.Replace(data, name, twice+","+name, 1)
-			if _, err := keys.ParseRing([]byte(bad)); !errors.Is(err, keys.ErrMalformed) || !strings.Contains(err.Error(), "twice") {
+			if _, err := keys.ParseRing([]byte(bad)); !errors.Is(err, keys.ErrMalformed) || !strings.Contains(err.Error(), what) {
 				t.Errorf("%s: %v", twice, err)
 			}
 		}
@@ -372,10 +372,15 @@ func TestANameTwiceIsRefusedWhereverItStands(t *testing.T) {
 }
 
 func TestParsersRefuseWhatIsNoJSONOrTooMuch(t *testing.T) {
-	deep := strings.Repeat("[", 9) + strings.Repeat("]", 9)
+	deep := strings.Repeat("[", 8) + strings.Repeat("]", 8)
 	for name, data := range map[string]string{
-		"nothing": "", "no JSON": "{", "two values": "{}{}", "a list": "[]", "a null": "null", "not UTF-8": "{\"\xff\":1}",
-		"too deep": `{"keys":` + deep + `}`, "too long": `{"keys":[]` + strings.Repeat(" ", keys.MaxRingBytes) + `}`,
+		"nothing": "", "no JSON": "{", "two values": "{}{}", "a list": "[]", "a null": "null", "not UTF-8": "{\"keys\":[],\"\xff\":1}",
+		"too deep": `{"keys":[],"x":` + deep + `}`, "too long": `{"keys":[]` + strings.Repeat(" ", keys.MaxRingBytes) + `}`,
+		"too many members": `{"keys":[],"` + strings.Join(numbers(256), `":0,"`) + `":0}`,
+		"too many values":  `{"keys":[],"x":[0` + strings.Repeat(",0", 2046) + `]}`,
+		"an escaped name":  `{"keys":[],"\u0078":0}`, "half a string": `{"keys":["`, "a name alone": `{"keys"}`, "no comma": `{"keys":[]"x":1}`,
+		"half a word": `{"keys":[],"x":tru}`, "a zero before a number": `{"keys":[],"x":01}`, "an unknown escape": `{"keys":[],"x":"\q"}`,
+		"a control character": "{\"keys\":[],\"x\":\"\n\"}", "something behind": `{"keys":[]} x`,
 		"a member without keys": `{"x":[]}`, "keys that are none": `{"keys":{}}`, "null keys": `{"keys":null}`,
 	} {
 		if _, err := keys.ParseRing([]byte(data)); !errors.Is(err, keys.ErrMalformed) {
@@ -383,6 +388,26 @@ func TestParsersRefuseWhatIsNoJSONOrTooMuch(t *testing.T) {
 		}
 		if _, err := keys.ParseSet([]byte(data)); !errors.Is(err, keys.ErrMalformed) {
 			t.Errorf("set, %s: %v", name, err)
+		}
+	}
+}
+
+func numbers(n int) (list []string) {
+	for i := range n {
+		list = append(list, fmt.Sprint(i))
+	}
+	return list
+}
+
+func TestASetMayHoldAsMuchAsTheLimitsSay(t *testing.T) {
+	for name, data := range map[string]string{
+		"members":            `{"keys":[],"` + strings.Join(numbers(255), `":0,"`) + `":0}`,
+		"values":             `{"keys":[],"x":[0` + strings.Repeat(",0", 2045) + `]}`,
+		"depth":              `{"keys":[],"x":` + strings.Repeat("[", 7) + strings.Repeat("]", 7) + `}`,
+		"escapes in a value": `{"keys":[{"kty":"\u0045C\/","x":"\ud83d\ude00"}]}`,
+	} {
+		if _, err := keys.ParseSet([]byte(data)); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

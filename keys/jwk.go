@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -13,6 +12,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 )
 
 // jwk is the JSON form of one key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2), in
@@ -50,20 +50,23 @@ func describe(m material) jwk {
 // thumbprint is the RFC 7638 §3 thumbprint with SHA-256: the required members
 // alone, in lexicographic order, without blanks. RFC 8037 §2 gives those of
 // OKP. The values are base64url, so nothing needs escaping.
-func thumbprint(m material) string {
-	j := describe(m)
-	var text string
+func (j jwk) thumbprint() string {
+	var parts []string
 	switch j.Kty {
 	case "EC":
-		text = fmt.Sprintf(`{"crv":%q,"kty":"EC","x":%q,"y":%q}`, j.Crv, j.X, j.Y)
+		parts = []string{`{"crv":"`, j.Crv, `","kty":"EC","x":"`, j.X, `","y":"`, j.Y, `"}`}
 	case "OKP":
-		text = fmt.Sprintf(`{"crv":%q,"kty":"OKP","x":%q}`, j.Crv, j.X)
+		parts = []string{`{"crv":"`, j.Crv, `","kty":"OKP","x":"`, j.X, `"}`}
 	case "RSA":
-		text = fmt.Sprintf(`{"e":%q,"kty":"RSA","n":%q}`, j.E, j.N)
+		parts = []string{`{"e":"`, j.E, `","kty":"RSA","n":"`, j.N, `"}`}
 	default:
-		text = fmt.Sprintf(`{"k":%q,"kty":"oct"}`, j.K)
+		parts = []string{`{"k":"`, j.K, `","kty":"oct"}`}
 	}
-	sum := sha256.Sum256([]byte(text))
+	text := make([]byte, 0, 160) // of all but RSA keys; these few need no heap
+	for _, part := range parts {
+		text = append(text, part...)
+	}
+	sum := sha256.Sum256(text)
 	return encode64(sum[:])
 }
 
@@ -73,34 +76,36 @@ var privateMembers = []string{"d", "p", "q", "dp", "dq", "qi", "oth"}
 
 // parsePublic reads the public half of a signing key. Members beyond those of
 // its type are left in o, save private ones, which are refused.
-func parsePublic(alg Alg, o *object) (crypto.PublicKey, error) {
+func parsePublic(alg Alg, o *object) (material, error) {
 	if slices.ContainsFunc(privateMembers, o.has) {
-		return nil, fmt.Errorf("%w: a private key where a public one belongs", ErrKeyMaterial)
+		return material{}, fmt.Errorf("%w: a private key where a public one belongs", ErrKeyMaterial)
 	}
-	var public crypto.PublicKey
-	var err error
-	switch kty := o.text("kty"); {
-	case kty == "EC" && alg == ES256:
-		public, err = parseEC(o)
-	case kty == "OKP" && alg == EdDSA:
-		public, err = parseOKP(o)
-	case kty == "RSA" && alg == RS256:
-		public, err = parseRSA(o)
+	j := jwk{Kty: o.text("kty")}
+	var parse func(*object, *jwk) (crypto.PublicKey, error)
+	switch {
+	case j.Kty == "EC" && alg == ES256:
+		parse = parseEC
+	case j.Kty == "OKP" && alg == EdDSA:
+		parse = parseOKP
+	case j.Kty == "RSA" && alg == RS256:
+		parse = parseRSA
 	default:
-		return nil, fmt.Errorf("%w: key type %q does not fit %s", ErrKeyMaterial, clip(kty), alg)
+		return material{}, fmt.Errorf("%w: key type %q does not fit %s", ErrKeyMaterial, clip(j.Kty), alg)
 	}
+	public, err := parse(o, &j)
 	if o.err != nil {
-		return nil, o.err
+		return material{}, o.err
 	}
 	if err != nil {
-		return nil, err
+		return material{}, err
 	}
-	return public, checkPublic(alg, public)
+	return material{public: public, print: j.thumbprint()}, nil
 }
 
-func parseEC(o *object) (crypto.PublicKey, error) {
-	crv, x, y := o.text("crv"), o.bytes("x"), o.bytes("y")
-	if crv != "P-256" || len(x) != 32 || len(y) != 32 {
+func parseEC(o *object, j *jwk) (crypto.PublicKey, error) {
+	j.Crv, j.X, j.Y = o.text("crv"), o.text("x"), o.text("y")
+	x, y := o.decoded("x", j.X), o.decoded("y", j.Y)
+	if j.Crv != "P-256" || len(x) != 32 || len(y) != 32 {
 		return nil, fmt.Errorf("%w: ES256 wants the curve P-256 and 32 bytes each of x and y (RFC 7518 §6.2.1)", ErrKeyMaterial)
 	}
 	point, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), slices.Concat([]byte{4}, x, y))
@@ -110,29 +115,38 @@ func parseEC(o *object) (crypto.PublicKey, error) {
 	return point, nil
 }
 
-func parseOKP(o *object) (crypto.PublicKey, error) {
-	crv, x := o.text("crv"), o.bytes("x")
-	if crv != "Ed25519" || len(x) != ed25519.PublicKeySize {
+func parseOKP(o *object, j *jwk) (crypto.PublicKey, error) {
+	j.Crv, j.X = o.text("crv"), o.text("x")
+	x := o.decoded("x", j.X)
+	if j.Crv != "Ed25519" || len(x) != ed25519.PublicKeySize {
 		return nil, fmt.Errorf("%w: EdDSA wants the curve Ed25519 and 32 bytes of x (RFC 8037 §2)", ErrKeyMaterial)
 	}
-	return ed25519.PublicKey(x), nil
+	return ed25519.PublicKey(x), checkPublic(EdDSA, ed25519.PublicKey(x))
 }
 
-func parseRSA(o *object) (crypto.PublicKey, error) {
-	n, e := o.bytes("n"), o.bytes("e")
-	if len(n) == 0 || n[0] == 0 || len(n) > rsaMaxBits/8 || !bytes.Equal(e, []byte{1, 0, 1}) {
-		return nil, fmt.Errorf("%w: RS256 wants n without leading zeros, at most %d bit, and e = AQAB (RFC 7518 §6.3.1)", ErrKeyMaterial, rsaMaxBits)
+func parseRSA(o *object, j *jwk) (crypto.PublicKey, error) {
+	j.N, j.E = o.text("n"), o.text("e")
+	if len(j.N) > (rsaMaxBits/8*8+5)/6 {
+		return nil, fmt.Errorf("%w: RSA keys have at most %d bit", ErrKeyMaterial, rsaMaxBits)
 	}
-	return &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: rsaE}, nil
+	n := o.decoded("n", j.N)
+	if len(n) == 0 || n[0] == 0 || j.E != "AQAB" {
+		return nil, fmt.Errorf("%w: RS256 wants n without leading zeros and e = AQAB (RFC 7518 §6.3.1)", ErrKeyMaterial)
+	}
+	key := &rsa.PublicKey{N: new(big.Int).SetBytes(n), E: rsaE}
+	return key, checkPublic(RS256, key)
 }
 
 func encode64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// decode64 accepts exactly what encode64 writes: no padding, no line breaks,
-// no spare bits (RFC 7515 §2, RFC 4648 §3.5).
+// decode64 accepts exactly what encode64 writes: no padding, no spare bits
+// (RFC 7515 §2, RFC 4648 §3.5), and no line breaks, which the library skips.
 func decode64(s string) ([]byte, bool) {
+	if strings.ContainsAny(s, "\r\n") {
+		return nil, false
+	}
 	b, err := base64.RawURLEncoding.Strict().DecodeString(s)
-	return b, err == nil && encode64(b) == s
+	return b, err == nil
 }
 
 // marshal is json.Marshal of a value that can not fail.

@@ -117,6 +117,7 @@ type material struct {
 	external bool             // the private half lives in a KMS or HSM and is never written
 	public   crypto.PublicKey // nil for a sealing key
 	secret   []byte           // nil for a signing key; 32 bytes
+	print    string           // the RFC 7638 thumbprint of public or secret, also once the latter is erased
 }
 
 func hide(m material) **material {
@@ -169,12 +170,15 @@ func (k Key) armed() bool {
 // disarmed returns the key without what signs: the public half stays, and so
 // does a sealing key's secret unless it is to die altogether.
 func (k Key) disarmed() Key {
-	k.hidden = hide(material{public: k.Public(), secret: k.Secret()})
+	m := k.material()
+	m.signer, m.external = nil, false
+	k.hidden = hide(m)
 	return k
 }
 
 // erased returns the key without anything secret.
 func (k Key) erased() Key {
-	k.hidden = hide(material{public: k.Public()})
+	k = k.disarmed()
+	(*k.hidden).secret = nil
 	return k
 }

@@ -1,98 +1,79 @@
 package keys
 
 import (
-	"bytes"
-	"encoding/json"
-	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
-	"unicode/utf8"
 )
-
-// ErrMalformed says that a ring or a key set is not what its format demands.
-var ErrMalformed = errors.New("malformed")
-
-// maxDepth is how deeply JSON may be nested.
-const maxDepth = 8
-
-// checkJSON refuses what encoding/json would let pass: too much, bytes that
-// are not UTF-8, deep nesting, an object that has a name twice.
-func checkJSON(data []byte, limit int) error {
-	if len(data) > limit {
-		return fmt.Errorf("%w: %d bytes, at most %d are read", ErrMalformed, len(data), limit)
-	}
-	if !utf8.Valid(data) || !json.Valid(data) {
-		return fmt.Errorf("%w: not JSON", ErrMalformed)
-	}
-	return checkValue(json.NewDecoder(bytes.NewReader(data)), 0)
-}
-
-func checkValue(d *json.Decoder, depth int) error {
-	token, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("%w: not JSON", ErrMalformed)
-	}
-	open, nested := token.(json.Delim)
-	if !nested {
-		return nil
-	}
-	if depth++; depth > maxDepth {
-		return fmt.Errorf("%w: nested deeper than %d", ErrMalformed, maxDepth)
-	}
-	names := map[string]bool{}
-	for d.More() {
-		if open == '{' {
-			if err := checkName(d, names); err != nil {
-				return err
-			}
-		}
-		if err := checkValue(d, depth); err != nil {
-			return err
-		}
-	}
-	_, err = d.Token()
-	return err
-}
-
-func checkName(d *json.Decoder, seen map[string]bool) error {
-	token, err := d.Token()
-	if err != nil {
-		return fmt.Errorf("%w: not JSON", ErrMalformed)
-	}
-	name, _ := token.(string)
-	if seen[name] {
-		return fmt.Errorf("%w: the name %q twice in one object", ErrMalformed, clip(name))
-	}
-	seen[name] = true
-	return nil
-}
 
 // object reads a JSON object member by member: exact names, exact types. The
 // first fault sticks in err. What was read is taken out, so that rest tells
 // what was not.
 type object struct {
-	members map[string]json.RawMessage
+	members []member
 	err     error
 }
 
-// newObject wants JSON that checkJSON has seen.
-func newObject(raw []byte) *object {
+type member struct{ name, raw string }
+
+// newObject wants a part of what checkJSON returned.
+func newObject(raw string) *object {
 	o := &object{}
-	if len(raw) == 0 || raw[0] != '{' {
+	c := cursor{in: raw}
+	if c.next() != '{' {
 		o.err = fmt.Errorf("%w: no object where one belongs", ErrMalformed)
-	} else if err := json.Unmarshal(raw, &o.members); err != nil {
-		o.err = fmt.Errorf("%w: no object where one belongs", ErrMalformed)
+		return o
+	}
+	n := 0
+	for range items(raw) {
+		n++
+	}
+	o.members = make([]member, 0, n)
+	for name, value := range items(raw) {
+		o.members = append(o.members, member{name, value})
 	}
 	return o
 }
 
-func (o *object) has(name string) bool { _, ok := o.members[name]; return ok }
+// items are the members of an object, or the elements of a list without
+// names.
+func items(raw string) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		c := cursor{in: raw}
+		open := c.next()
+		c.pos++
+		for b := c.next(); b != '}' && b != ']' && b != 0; b = c.next() {
+			name := ""
+			if open == '{' {
+				name, _ = c.quoted()
+				name = name[1 : len(name)-1]
+				c.take(':')
+			}
+			if !yield(name, c.skip()) {
+				return
+			}
+			c.take(',')
+		}
+	}
+}
 
-// take returns a member and strikes it off; nil if it is absent.
-func (o *object) take(name string) json.RawMessage {
-	raw := o.members[name]
-	delete(o.members, name)
+func (o *object) has(name string) bool { return o.index(name) >= 0 }
+
+func (o *object) index(name string) int {
+	return slices.IndexFunc(o.members, func(m member) bool { return m.name == name })
+}
+
+// take returns a member and strikes it off; "" if it is absent.
+func (o *object) take(name string) string {
+	i := o.index(name)
+	if i < 0 {
+		return ""
+	}
+	raw := o.members[i].raw
+	o.members = slices.Delete(o.members, i, i+1)
 	return raw
 }
 
@@ -102,13 +83,23 @@ func (o *object) fail(name, want string) {
 	}
 }
 
-func (o *object) text(name string) (s string) {
+// text reads a string. Of its escapes those are understood that we write.
+func (o *object) text(name string) string {
 	raw := o.take(name)
-	if len(raw) == 0 || raw[0] != '"' || json.Unmarshal(raw, &s) != nil {
+	if raw == "" || raw[0] != '"' {
 		o.fail(name, "a string")
+		return ""
+	}
+	s, err := strconv.Unquote(raw)
+	if err != nil {
+		o.fail(name, "a string without odd escapes")
 	}
 	return s
 }
+
+// kept is text for what outlives the document: a part of that would keep all of
+// it in memory.
+func (o *object) kept(name string) string { return strings.Clone(o.text(name)) }
 
 // optional is text for a member that may be absent, but not empty.
 func (o *object) optional(name string) string {
@@ -122,8 +113,9 @@ func (o *object) optional(name string) string {
 	return s
 }
 
-func (o *object) bytes(name string) []byte {
-	b, ok := decode64(o.text(name))
+// decoded is what a member's text stands for in base64url.
+func (o *object) decoded(name, text string) []byte {
+	b, ok := decode64(text)
 	if !ok {
 		o.fail(name, "base64url")
 	}
@@ -131,7 +123,7 @@ func (o *object) bytes(name string) []byte {
 }
 
 func (o *object) number(name string) uint64 {
-	raw := string(o.take(name))
+	raw := o.take(name)
 	n, err := strconv.ParseUint(raw, 10, 64)
 	if err != nil || strconv.FormatUint(n, 10) != raw {
 		o.fail(name, "a whole number")
@@ -162,12 +154,19 @@ func (o *object) duration(name string) time.Duration {
 	return d
 }
 
-func (o *object) list(name string) (items []json.RawMessage) {
+// list returns the elements of a list, of at most so many and one more.
+func (o *object) list(name string, most int) (list []string) {
 	raw := o.take(name)
-	if len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
+	if raw == "" || raw[0] != '[' {
 		o.fail(name, "a list")
+		return nil
 	}
-	return items
+	for _, item := range items(raw) {
+		if list = append(list, item); len(list) > most {
+			break
+		}
+	}
+	return list
 }
 
 // rest returns the first fault, or an error that names a member which nobody
@@ -176,17 +175,8 @@ func (o *object) rest() error {
 	if o.err != nil {
 		return o.err
 	}
-	for name := range o.members {
-		return fmt.Errorf("%w: unknown member %q", ErrMalformed, clip(name))
+	for _, m := range o.members {
+		return fmt.Errorf("%w: unknown member %q", ErrMalformed, clip(m.name))
 	}
 	return nil
-}
-
-// clip keeps a stranger's text short in a message.
-func clip(s string) string {
-	const most = 60
-	if len(s) > most {
-		return s[:most] + "…"
-	}
-	return s
 }

@@ -6,8 +6,10 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"encoding/hex"
 	"fmt"
 	"math/big"
+	"math/bits"
 	"slices"
 )
 
@@ -79,23 +81,14 @@ func flawOfEC(key *ecdsa.PublicKey) string {
 	return ""
 }
 
-// The field and the curve of Ed25519 (RFC 8032 §5.1): -x² + y² = 1 + d x² y².
-var (
-	p25519 = fromHex("7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffed")
-	d25519 = fromHex("52036cee2b6ffe738cc740797779e89800700a4d4141d8ab75eb4dca135978a3")
-	// The y of the points whose order divides 8: of order 1, 2, 4, 8 and 8.
-	eighth     = fromHex("05fc536d880238b13933c6d305acdfd5f098eff289f4c345b027b2c28f95e826")
-	small25519 = []*big.Int{
-		big.NewInt(1), new(big.Int).Sub(p25519, big.NewInt(1)), new(big.Int), eighth, new(big.Int).Sub(p25519, eighth),
-	}
-)
-
-func fromHex(s string) *big.Int {
-	n, ok := new(big.Int).SetString(s, 16)
-	if !ok {
-		panic("keys: a constant is not hexadecimal")
-	}
-	return n
+// smallOrder are the points whose order divides 8, without the sign of x, as
+// RFC 8032 §5.1.2 encodes them: of order 4, 1, 2, 8 and 8.
+var smallOrder = []string{
+	"0000000000000000000000000000000000000000000000000000000000000000",
+	"0100000000000000000000000000000000000000000000000000000000000000",
+	"ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+	"26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+	"c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
 }
 
 // flawOfEd25519 is what crypto/ed25519 does not look at. Under a key of small
@@ -105,34 +98,33 @@ func flawOfEd25519(key ed25519.PublicKey) string {
 	if len(key) != ed25519.PublicKeySize {
 		return "an Ed25519 key has 32 bytes"
 	}
-	be := slices.Clone(key)
-	slices.Reverse(be)
-	be[0] &= 0x7f // the sign of x
-	y := new(big.Int).SetBytes(be)
-	if y.Cmp(p25519) >= 0 {
+	y := slices.Clone(key)
+	y[31] &= 0x7f // the sign of x
+	switch {
+	case !belowPrime(y):
 		return "an Ed25519 key that is not in its canonical form (RFC 8032 §5.1.3)"
-	}
-	for _, low := range small25519 { // whatever the sign: -0 is no x at all
-		if y.Cmp(low) == 0 {
-			return "an Ed25519 key of small order"
-		}
-	}
-	if !onEd25519(y) {
+	case slices.Contains(smallOrder, hex.EncodeToString(y)): // -0 is no x at all
+		return "an Ed25519 key of small order"
+	case complaint(key) == noPoint:
 		return "a point that is not on Ed25519"
 	}
 	return ""
 }
 
-// onEd25519 reports whether a point has this y: x² = (y²-1) / (d y²+1) must be
-// a square, and so must be the product of the two. The divisor is never zero,
-// since -1/d is no square.
-func onEd25519(y *big.Int) bool {
-	u, v := new(big.Int), new(big.Int)
-	u.Mul(y, y).Mod(u, p25519)
-	v.Mul(u, d25519).Add(v, big.NewInt(1)).Mod(v, p25519)
-	u.Sub(u, big.NewInt(1))
-	return big.Jacobi(u.Mul(u, v).Mod(u, p25519), p25519) == 1
+// belowPrime compares y, its most significant byte last, with 2^255 - 19.
+func belowPrime(y []byte) bool {
+	return y[0] < 0xed || y[31] != 0x7f || slices.ContainsFunc(y[1:31], func(b byte) bool { return b != 0xff })
 }
+
+// complaint is what the library has against an empty signature by a key. It
+// looks at the key first, and that is all that it tells of the curve.
+func complaint(key ed25519.PublicKey) string {
+	err := ed25519.VerifyWithOptions(key, nil, nil, &ed25519.Options{})
+	return fmt.Sprint(err)
+}
+
+// noPoint is the complaint about a key that no point has: y is 2.
+var noPoint = complaint(append([]byte{2}, make([]byte, 31)...))
 
 // flawOfRSA goes as far as one can without the factors (NIST SP 800-89
 // §5.3.3), save that it does not look for the power of a single prime.
@@ -142,23 +134,22 @@ func flawOfRSA(key *rsa.PublicKey) string {
 		return "an RSA key without a modulus"
 	case key.N.BitLen() < rsaBits || key.N.BitLen() > rsaMaxBits || key.E != rsaE:
 		return fmt.Sprintf("RSA keys have %d to %d bit and the exponent %d", rsaBits, rsaMaxBits, rsaE)
-	case key.N.Bit(0) == 0:
+	case remainder(key.N, 2) == 0:
 		return "an RSA modulus that is even"
 	}
-	rest := new(big.Int).Mod(key.N, smallPrimes)
-	if rest.GCD(nil, nil, rest, smallPrimes).Cmp(big.NewInt(1)) != 0 {
-		return "an RSA modulus with a small factor"
+	for odd := uint(3); odd < 752; odd += 2 {
+		if remainder(key.N, odd) == 0 {
+			return "an RSA modulus with a small factor"
+		}
 	}
 	return ""
 }
 
-// smallPrimes is the product of the odd primes below 752.
-var smallPrimes = func() *big.Int {
-	product := big.NewInt(1)
-	for n := int64(3); n < 752; n += 2 {
-		if big.NewInt(n).ProbablyPrime(0) { // exact below 2^64
-			product.Mul(product, big.NewInt(n))
-		}
+// remainder is n modulo d, without the memory that big.Int would take.
+func remainder(n *big.Int, d uint) uint {
+	rest := uint(0)
+	for _, word := range slices.Backward(n.Bits()) {
+		rest = bits.Rem(rest, uint(word), d)
 	}
-	return product
-}()
+	return rest
+}

@@ -169,7 +169,9 @@ func (r *Ring) Attach(signers ...crypto.Signer) (*Ring, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("attaching a signer: %w", ErrUnknownKey)
 		}
-		n.keys[i].hidden = hide(material{signer: signer, external: true, public: n.keys[i].Public()})
+		m := n.keys[i].material()
+		m.signer = signer
+		n.keys[i].hidden = hide(m)
 	}
 	return &n, nil
 }
@@ -201,8 +203,7 @@ func (r *Ring) published(now time.Time, uses ...Purpose) *Set {
 		if !slices.Contains(uses, k.Purpose) || early || !k.RevokedAt.IsZero() || ended(k.VerifyUntil, now) {
 			continue
 		}
-		m := material{public: k.Public(), secret: k.Secret()}
-		keys = append(keys, Key{ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, hidden: hide(m)})
+		keys = append(keys, Key{ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, hidden: k.disarmed().hidden})
 	}
 	return newSet(keys)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -112,25 +113,28 @@ func stamp(t time.Time) string {
 // no name twice, every type and every time exact, every key on its curve and
 // named by its thumbprint, each private half the one of its public half, and
 // the whole accepted by Validate. Its errors (ErrMalformed, ErrKeyMaterial,
-// ErrInvalidRing) never hold key bytes.
+// ErrInvalidRing) never hold key bytes. It needs memory for four times the
+// input and 64 KiB more, and for each private half, which Go checks and makes
+// ready, 32 times that.
 func ParseRing(data []byte) (*Ring, error) {
-	if err := checkJSON(data, MaxRingBytes); err != nil {
+	doc, err := checkJSON(data, MaxRingBytes)
+	if err != nil {
 		return nil, fmt.Errorf("parsing a ring: %w", err)
 	}
-	o := newObject(data)
+	o := newObject(doc)
 	if v := o.number("v"); o.err == nil && v != ringFormat {
 		return nil, fmt.Errorf("parsing a ring: %w: format %d, this program reads %d", ErrMalformed, v, ringFormat)
 	}
 	r := &Ring{generation: o.number("generation"), written: o.moment("written")}
-	plan, list := newObject(o.take("plan")), o.list("keys")
+	plan, list := newObject(o.take("plan")), o.list("keys", MaxKeys)
 	if err := o.rest(); err != nil {
 		return nil, fmt.Errorf("parsing a ring: %w", err)
 	}
-	var err error
 	if r.plan, err = parsePlan(plan); err != nil {
 		return nil, fmt.Errorf("parsing a ring's plan: %w", err)
 	}
-	for i, raw := range list[:min(len(list), MaxKeys+1)] { // Validate refuses one too many
+	r.keys = make([]Key, 0, len(list))
+	for i, raw := range list { // Validate refuses one too many
 		k, err := parseKey(newObject(raw))
 		if err != nil {
 			return nil, fmt.Errorf("parsing a ring: key %d: %w", i, err)
@@ -161,7 +165,7 @@ func parsePlan(o *object) (Plan, error) {
 
 func parseKey(o *object) (Key, error) {
 	k := Key{
-		ID: o.text("kid"), Purpose: Purpose(o.text("purpose")), Alg: Alg(o.text("alg")), Reason: o.optional("reason"),
+		ID: o.kept("kid"), Purpose: Purpose(o.kept("purpose")), Alg: Alg(o.kept("alg")), Reason: strings.Clone(o.optional("reason")),
 		PublishAt: o.moment("publish_at"), ReadyAt: o.moment("ready_at"), ScheduledAt: o.moment("scheduled_at"),
 		SignFrom: o.moment("sign_from"), SignUntil: o.moment("sign_until"), VerifyUntil: o.moment("verify_until"),
 		RevokedAt: o.moment("revoked_at"),
@@ -189,11 +193,7 @@ func parseSecret(_ Alg, o *object) (material, error) {
 	if !o.has("secret") {
 		return material{}, nil
 	}
-	m := material{secret: o.bytes("secret")}
-	if o.err == nil && len(m.secret) != SecretSize {
-		return material{}, fmt.Errorf("%w: a sealing key has %d bytes", ErrKeyMaterial, SecretSize)
-	}
-	return m, o.err
+	return parseOct(o, "secret")
 }
 
 func parsePair(alg Alg, o *object) (material, error) {
@@ -201,25 +201,31 @@ func parsePair(alg Alg, o *object) (material, error) {
 	if half.err != nil {
 		return material{}, half.err
 	}
-	public, err := parsePublic(alg, half)
+	m, err := parsePublic(alg, half)
 	if err != nil {
 		return material{}, err
 	}
 	if err := half.rest(); err != nil {
 		return material{}, err
 	}
-	m := material{public: public}
 	switch text := o.optional("private"); text {
 	case "":
 	case external:
 		m.external = true
 	default:
-		m.signer, err = parsePrivate(text, public)
+		m.signer, err = parsePrivate(text, m.public)
 	}
 	return m, err
 }
 
+// maxPrivate is longer than any private half that fits a public one: that of
+// 8192 bit RSA has 6,300 characters.
+const maxPrivate = 7000
+
 func parsePrivate(text string, public crypto.PublicKey) (crypto.Signer, error) {
+	if len(text) > maxPrivate {
+		return nil, fmt.Errorf("%w: a private half of %d characters", ErrKeyMaterial, len(text))
+	}
 	der, ok := decode64(text)
 	if !ok {
 		return nil, fmt.Errorf("%w: the private half is not base64url", ErrMalformed)

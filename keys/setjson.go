@@ -1,8 +1,8 @@
 package keys
 
 import (
-	"encoding/json"
 	"fmt"
+	"strings"
 )
 
 // MaxSetBytes is how large a JWK Set may be that is parsed.
@@ -51,21 +51,22 @@ func (s *Set) JWKS() []byte {
 // type fits its alg, the point is on the curve and not of small order, RSA has
 // 3072 bit or more and no small factor, no private half is there, and the kid is the RFC 7638 thumbprint. A name twice
 // in one object or a kid twice in the set fails it (ErrMalformed,
-// ErrKeyMaterial).
+// ErrKeyMaterial). It needs memory for at most four times the input and 64 KiB.
 func ParseSet(jwks []byte) (*Set, error) {
-	if err := checkJSON(jwks, MaxSetBytes); err != nil {
+	doc, err := checkJSON(jwks, MaxSetBytes)
+	if err != nil {
 		return nil, fmt.Errorf("parsing a key set: %w", err)
 	}
-	o := newObject(jwks)
-	list := o.list("keys")
+	o := newObject(doc)
+	list := o.list("keys", MaxKeys)
 	if o.err != nil {
 		return nil, fmt.Errorf("parsing a key set: %w", o.err)
 	}
 	if len(list) > MaxKeys {
-		return nil, fmt.Errorf("parsing a key set: %w: %d keys, at most %d", ErrMalformed, len(list), MaxKeys)
+		return nil, fmt.Errorf("parsing a key set: %w: more than %d keys", ErrMalformed, MaxKeys)
 	}
-	var keys []Key
-	seen := map[string]bool{}
+	keys := make([]Key, 0, len(list))
+	seen := make(map[string]bool, len(list))
 	for i, raw := range list {
 		k, ours, err := parseEntry(raw, seen)
 		if err != nil {
@@ -79,9 +80,9 @@ func ParseSet(jwks []byte) (*Set, error) {
 }
 
 // parseEntry reads one JWK; ours is false for one to pass over.
-func parseEntry(raw json.RawMessage, seen map[string]bool) (k Key, ours bool, err error) {
+func parseEntry(raw string, seen map[string]bool) (k Key, ours bool, err error) {
 	o := newObject(raw)
-	kid, use, alg := o.optional("kid"), o.optional("use"), Alg(o.optional("alg"))
+	kid, use, alg := o.optional("kid"), o.optional("use"), Alg(strings.Clone(o.optional("alg")))
 	if o.err != nil {
 		return Key{}, false, o.err
 	}
@@ -97,23 +98,33 @@ func parseEntry(raw json.RawMessage, seen map[string]bool) (k Key, ours bool, er
 	if err != nil {
 		return Key{}, false, err
 	}
-	if thumbprint(m) != kid {
+	if m.print != kid {
 		return Key{}, false, fmt.Errorf("%w: the kid %q is not the key's RFC 7638 thumbprint", ErrKeyMaterial, clip(kid))
 	}
-	return Key{ID: kid, Purpose: p, Alg: alg, hidden: hide(m)}, true, nil
+	return Key{ID: m.print, Purpose: p, Alg: alg, hidden: hide(m)}, true, nil
 }
 
 func parseMaterial(p Purpose, alg Alg, o *object) (material, error) {
 	if !p.seals() {
-		public, err := parsePublic(alg, o)
-		return material{public: public}, err
+		return parsePublic(alg, o)
 	}
-	kty, secret := o.text("kty"), o.bytes("k")
+	kty := o.text("kty")
+	m, err := parseOct(o, "k")
+	if err == nil && kty != "oct" {
+		err = fmt.Errorf("%w: %s wants the key type oct (RFC 7518 §6.4)", ErrKeyMaterial, alg)
+	}
+	return m, err
+}
+
+// parseOct reads the bytes of a sealing key.
+func parseOct(o *object, name string) (material, error) {
+	j := jwk{Kty: "oct", K: o.text(name)}
+	m := material{secret: o.decoded(name, j.K), print: j.thumbprint()}
 	if o.err != nil {
 		return material{}, o.err
 	}
-	if kty != "oct" || len(secret) != SecretSize {
-		return material{}, fmt.Errorf("%w: %s wants 32 bytes of k (RFC 7518 §6.4)", ErrKeyMaterial, alg)
+	if len(m.secret) != SecretSize {
+		return material{}, fmt.Errorf("%w: a sealing key has %d bytes (RFC 7518 §6.4)", ErrKeyMaterial, SecretSize)
 	}
-	return material{secret: secret}, nil
+	return m, nil
 }

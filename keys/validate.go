@@ -48,7 +48,7 @@ func (r *Ring) validateKey(i int, k Key) error {
 		return flaw("has no material")
 	case k.Purpose.seals() && k.Secret() == nil && k.RevokedAt.IsZero():
 		return flaw("has no secret")
-	case (k.Public() != nil || k.Secret() != nil) && thumbprint(k.material()) != k.ID:
+	case (k.Public() != nil || k.Secret() != nil) && k.material().print != k.ID:
 		return flaw("is not named by its thumbprint")
 	case k.PublishAt.IsZero():
 		return flaw("has no time of publishing")
