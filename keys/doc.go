@@ -53,5 +53,7 @@
 // A [Set] is read from and written as a JWK Set (RFC 7517 §5), a ring as a
 // JSON object of our own that holds the private halves in PKCS #8 (RFC 5208)
 // and is never written anywhere unsealed. Both are parsed strictly: no
-// duplicate names, exact types, base64url without spare bits, sizes capped.
+// duplicate names and no escapes in names, exact types, base64url without
+// spare bits, at most 8 deep, 256 members and 2048 values. Reading needs memory
+// for at most four times the document and 64 KiB.
 package keys
