@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full lint needs dev build generate fuzz bench
+.PHONY: test full lint needs dev build generate fuzz bench bench-list
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -48,3 +48,6 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 
 bench: ## every benchmark, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./...
+
+bench-list: ## the revocation list against a Go map (of-map is its time over the map's), and what a writer does
+	go test -run '^$$' -bench 'MatchAbsent|Apply' -benchmem ./tokens/revocation

@@ -50,11 +50,38 @@ func BenchmarkApplyOne(b *testing.B) {
 			l := NewList()
 			l.Apply(noon, many(n, 0, forever)...)
 			i := n
+			b.ReportAllocs()
 			for b.Loop() {
 				l.Apply(noon, many(1, i, forever)...)
 				i++
 			}
 		})
+	}
+}
+
+// What a heartbeat costs a list of a million, of which a thousand expire in a
+// second: the longest that a writer has the list to itself.
+func BenchmarkApplyNothing(b *testing.B) {
+	const n = 1_000_000
+	es := many(n, 0, func(i int) uint32 { return uint32(noon.Unix()) + 1 + uint32(i/1000) })
+	l, now := NewList(), noon
+	for b.Loop() {
+		if l.Len() < n/2 {
+			b.StopTimer()
+			l, now = NewList(), noon
+			l.Apply(now, es...)
+			b.StartTimer()
+		}
+		now = now.Add(2 * time.Second)
+		l.Apply(now)
+	}
+}
+
+// A snapshot of a million entries into an empty list.
+func BenchmarkApplySnapshot(b *testing.B) {
+	es := many(1_000_000, 0, forever)
+	for b.Loop() {
+		NewList().Apply(noon, es...)
 	}
 }
 

@@ -1,148 +1,153 @@
 package revocation
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/binary"
-	"math"
 	"math/bits"
+	"slices"
 	"time"
 )
 
-// table is an immutable hash table: open addressing, linear probing, three
-// slots in five taken, 32 bytes a slot. A slot of type 0 is free. Nearly all
-// questions are about what is not there, so a bitmap is asked first: 16 bits
-// an entry, one of them set. What it can not deny is looked up.
+// table holds the entries of one type. It never changes. Its pages are those
+// of linear hashing: there is one for every pageFill entries, and one more or
+// less at a time, by a split of one page in two or a merger of two. So a table
+// of any size grows without ever being copied, but for its directory.
 type table struct {
-	slots   []Entry
-	bitmap  []uint64
-	n       int
-	count   [All + 1]int // by type, so that a type that is not there is not looked for
-	sweepAt uint32       // when enough will have expired to make a rebuild worth while
+	pages []*page // nil: empty
+	n     int
 }
 
-// Tables up to this size are rebuilt whenever anything in them has expired,
-// larger ones when an eighth has.
-const eager = 1024
+// pageFill is how many entries a page has on average before there is one page
+// more. A page has from three quarters to twice as many, which suits the sizes
+// that memory comes in: other numbers near by take up to a byte more an entry.
+const pageFill = 640
 
-// newTable returns the merge of the tables without what has expired, nil if
-// nothing is left.
-func newTable(ts levels, now time.Time) *table {
-	n := 0
-	for _, t := range ts {
-		n += t.live(now)
-	}
-	if n == 0 {
-		return nil
-	}
-	t := &table{slots: make([]Entry, n+n*2/3+1), bitmap: make([]uint64, n/4+1)}
-	for _, from := range ts {
-		for _, e := range from.slots {
-			if e.Type != 0 && !e.Expired(now) {
-				t.put(e)
-			}
-		}
-	}
-	t.sweepAt = t.expiryOfShare()
-	return t
-}
-
-// tableOf returns a throw-away table whose slots are the entries themselves,
-// for newTable to merge.
-func tableOf(entries []Entry) *table { return &table{slots: entries} }
-
-func (t *table) live(now time.Time) (n int) {
-	for i := range t.slots {
-		if t.slots[i].Type != 0 && !t.slots[i].Expired(now) {
-			n++
-		}
-	}
-	return n
-}
-
-// put adds an entry, or merges it with the one on the same target. Only while
-// the table is being built.
-func (t *table) put(e Entry) {
-	h := hash(e.Type, &e.ID)
-	i := t.slot(h)
-	for t.slots[i].Type != 0 {
-		if t.slots[i].Type == e.Type && t.slots[i].ID == e.ID {
-			t.slots[i] = t.slots[i].Merge(e)
-			return
-		}
-		if i++; i == len(t.slots) {
-			i = 0
-		}
-	}
-	word, bit := t.bit(h)
-	t.bitmap[word] |= bit
-	t.slots[i] = e
-	t.n++
-	t.count[e.Type]++
-}
-
-// find returns the entry on a target, whose hash is h, or nil.
-func (t *table) find(typ Type, id *[16]byte, h uint64) *Entry {
-	if word, bit := t.bit(h); t.count[typ] == 0 || t.bitmap[word]&bit == 0 {
-		return nil
-	}
-	for i := t.slot(h); ; {
-		switch e := &t.slots[i]; {
-		case e.Type == 0:
-			return nil
-		case e.ID == *id && e.Type == typ:
-			return e
-		}
-		if i++; i == len(t.slots) {
-			i = 0
-		}
-	}
-}
-
-// slot is where a search begins, from the upper half of a hash.
-func (t *table) slot(h uint64) int {
-	hi, _ := bits.Mul64(h, uint64(len(t.slots)))
-	return int(hi)
-}
-
-// bit is a target's place in the bitmap, from the lower half of its hash.
-func (t *table) bit(h uint64) (word int, bit uint64) {
-	hi, lo := bits.Mul64(bits.RotateLeft64(h, 32), uint64(len(t.bitmap)))
-	return int(hi), 1 << (lo >> 58)
-}
-
-// hash spreads targets. It need not withstand an attacker: an id that a
-// stranger could choose has passed through SHA-256, or comes from the issuer's
-// random source.
-func hash(typ Type, id *[16]byte) uint64 {
+// hash spreads ids. It need not withstand an attacker: an id that a stranger
+// could choose has passed through SHA-256, or comes from the issuer's random
+// source. Its lowest bits choose the page, the highest the place there and the
+// word of the filter, those between the bits in that word.
+func hash(id *[16]byte) uint64 {
 	hi, lo := bits.Mul64(
-		binary.LittleEndian.Uint64(id[:])^0x9e3779b97f4a7c15+uint64(typ), // 2^64 over the golden ratio
-		binary.LittleEndian.Uint64(id[8:])^0xd6e8feb86659fd93)            // an odd constant with as many zeros as ones
+		binary.LittleEndian.Uint64(id[:])^0x9e3779b97f4a7c15,  // 2^64 over the golden ratio
+		binary.LittleEndian.Uint64(id[8:])^0xd6e8feb86659fd93) // an odd constant with as many zeros as ones
 	return hi ^ lo
 }
 
-// expiryOfShare returns the time by which an eighth of the entries, or in an
-// eager table the first, will have expired, give or take a 64th of the span.
-func (t *table) expiryOfShare() uint32 {
-	first, last := uint32(math.MaxUint32), uint32(0)
-	for _, e := range t.slots {
-		if e.Type != 0 {
-			first, last = min(first, e.Exp), max(last, e.Exp)
+// find returns where the entry with an id is, whose hash is h: the nil page if
+// there is none.
+func (t *table) find(id *[16]byte, h uint64) (*page, int) {
+	if len(t.pages) == 0 {
+		return nil, 0
+	}
+	p := t.pages[t.place(h)]
+	if p == nil || !p.may(h) {
+		return nil, 0
+	}
+	return p.find(id, h)
+}
+
+// place returns the number of the page for a hash: as many low bits of it as
+// number all pages, or one less where there is no such page yet.
+func (t *table) place(h uint64) int {
+	n := uint64(len(t.pages))
+	mask := uint64(1)<<bits.Len64(n-1) - 1
+	i := h & mask
+	if i >= n {
+		i &= mask >> 1
+	}
+	return int(i)
+}
+
+// buddy returns the page that page i was split off from.
+func buddy(i int) int { return i &^ topBit(i) }
+
+func topBit(i int) int { return 1 << (bits.Len(uint(i)) - 1) }
+
+// draft is a table that is being changed. The directory is copied before the
+// first change.
+type draft struct {
+	table
+	own bool
+}
+
+// change copies the directory, once.
+func (d *draft) change() {
+	if !d.own {
+		d.pages, d.own = slices.Clone(d.pages), true
+	}
+}
+
+func (d *draft) set(i int, p *page) {
+	d.change()
+	d.n += p.len() - d.pages[i].len()
+	d.pages[i] = p
+}
+
+// add merges items in. Room is made first, so that what comes into an empty
+// table is not split again and again.
+func (d *draft) add(now time.Time, items []item, entries []Entry) {
+	if len(items) == 0 {
+		return
+	}
+	for len(d.pages)*pageFill < d.n+len(items) {
+		d.grow(now)
+	}
+	for i := range items {
+		items[i].page = uint32(d.place(items[i].h))
+	}
+	slices.SortFunc(items, func(a, b item) int {
+		if c := cmp.Compare(a.page, b.page); c != 0 {
+			return c
 		}
-	}
-	if t.n <= eager {
-		return first
-	}
-	width := (last-first)/64 + 1
-	var histogram [64]int
-	for _, e := range t.slots {
-		if e.Type != 0 {
-			histogram[(e.Exp-first)/width]++
+		if c := cmp.Compare(a.h, b.h); c != 0 {
+			return c
 		}
-	}
-	gone := 0
-	for i, n := range histogram {
-		if gone += n; gone >= t.n/8 {
-			return uint32(min(uint64(first)+uint64(i+1)*uint64(width), math.MaxUint32))
+		return bytes.Compare(entries[a.at].ID[:], entries[b.at].ID[:])
+	})
+	for len(items) > 0 {
+		i, n := items[0].page, 1
+		for n < len(items) && items[n].page == i {
+			n++
 		}
+		d.set(int(i), d.pages[i].live(now).with(items[:n], entries))
+		items = items[n:]
 	}
-	return last
+}
+
+// grow splits one page.
+func (d *draft) grow(now time.Time) {
+	d.change()
+	i := len(d.pages)
+	d.pages = append(d.pages, nil)
+	if i > 0 {
+		low, high := d.pages[buddy(i)].live(now).split(uint64(topBit(i)))
+		d.set(buddy(i), low)
+		d.set(i, high)
+	}
+}
+
+// shrink merges pages while there are twice as many as there need be, but no
+// more of them at once than expiry looks at.
+func (d *draft) shrink() {
+	for range sweepMost {
+		if len(d.pages) < 2 || d.n >= len(d.pages)*pageFill/2 {
+			break
+		}
+		i := len(d.pages) - 1
+		both := union(d.pages[buddy(i)], d.pages[i])
+		d.set(i, nil) // also because the memory behind the end would hold on to it
+		d.set(buddy(i), both)
+		d.pages = d.pages[:i]
+	}
+	if d.n == 0 {
+		d.pages = nil
+	}
+}
+
+// expire lets go of what has expired in a page.
+func (d *draft) expire(i int, now time.Time) {
+	if p := d.pages[i]; p != nil && expired(p.first, now) {
+		d.set(i, p.live(now))
+	}
 }
