@@ -60,6 +60,28 @@ func TestADeltaMovesThePositionAndIsToldOf(t *testing.T) {
 	})
 }
 
+func TestRevocationsExpireWithHeartbeatsAndWithoutAFeed(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("orders")
+		c := s.live()
+		now := time.Now()
+		brief, long := sessionEntry(), sessionEntry()
+		brief.Exp, long.Exp = uint32(now.Unix())+2, uint32(now.Unix())+60
+		c.delta(1, 2, brief, long)
+		time.Sleep(2 * time.Second)
+		c.beat(2)
+		if n := f.Revocations().Len(); n != 1 {
+			t.Errorf("%d are left after a heartbeat", n)
+		}
+		s.answer("*", -1)
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		if n := f.Revocations().Len(); n != 0 {
+			t.Errorf("%d are left while the issuer is away", n)
+		}
+	})
+}
+
 func TestAFrameBeyondAGapCountsAndTheGapIsAskedFor(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		f := s.follow("orders")

@@ -27,7 +27,9 @@ func (f *Follower) follow(ctx context.Context) {
 			err = f.outlive(ctx)
 		}
 		if ctx.Err() == nil {
-			f.pause(ctx, f.ended(err, &retry))
+			wait := f.ended(err, &retry)
+			f.list.Apply(time.Now()) // without a heartbeat nothing else lets go of what has expired
+			f.pause(ctx, wait)
 		}
 	}
 	f.update((*state).disconnect)
