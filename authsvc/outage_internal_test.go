@@ -36,7 +36,10 @@ func (l still) Since(context.Context, revocation.Position) (Batch, error) { retu
 
 type down struct{}
 
-func (down) Present(context.Context, Presentation) (Outcome, error)       { return Outcome{}, errDown }
+func (down) Present(context.Context, Presentation) (Outcome, error) { return Outcome{}, errDown }
+func (down) Settle(context.Context, Presentation, time.Time) (Outcome, error) {
+	return Outcome{}, errDown
+}
 func (down) Authenticate(context.Context, string, string) (Client, error) { return Client{}, errDown }
 func (nobody) Lookup(context.Context, string) (User, error)               { return User{}, ErrNoUser }
 func (nobody) Authenticate(context.Context, string, string) (User, error) {

@@ -28,7 +28,7 @@ type State struct {
 	Generation     uint32  // cg: newest generation
 	IssuedAt       int64   // ct: when it was issued, Unix milliseconds
 	ParentIssuedAt int64   // cp: when its parent was issued, Unix milliseconds
-	Retry          [8]byte // hash of the retry id that advanced to it; zero: none
+	Retry          [8]byte // hash of the retry id that advanced to it; zero: none; Unclaimed
 
 	Dead revocation.Entry // the tombstone, a session entry; Type zero while alive
 }
@@ -59,8 +59,8 @@ type Params struct {
 //  3. An older token of the newest or a later generation: Theft. An ancestor
 //     was used again after this one had been issued.
 //  4. The parent of the newest, replaced no longer ago than the grace: Replay.
-//  5. The parent, with the retry id that advanced it or the bound key: Replay
-//     at any age.
+//  5. The parent, with the retry id that advanced it or the bound key, or where
+//     the newest is Unclaimed: Replay at any age.
 //  6. Anything else: Theft.
 //
 // It never advances twice within the grace, so that a token replaced within
@@ -107,7 +107,7 @@ func replayable(s State, p Presentation, grace, now int64) bool {
 	if now-s.IssuedAt <= grace && distance(p.IssuedAt, s.ParentIssuedAt) <= grace {
 		return true
 	}
-	return p.IssuedAt == s.ParentIssuedAt && (p.Bound || sameRetry(s.Retry, p.retry()))
+	return p.IssuedAt == s.ParentIssuedAt && (p.Bound || s.Retry == Unclaimed || sameRetry(s.Retry, p.retry()))
 }
 
 // renew answers row 2 with the newest token, or with its successor once it is

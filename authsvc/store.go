@@ -23,6 +23,10 @@ var (
 	// of them when the shared store is back. It is no fault: nothing need be
 	// tried again.
 	ErrNotShared = errors.New("kept here, not shared yet")
+	// ErrUnanswered is wrapped by what Present fails with when its step may have
+	// been made all the same: it was sent, and no answer came. After any other
+	// error it was not made, and will not be.
+	ErrUnanswered = errors.New("no answer: the step may have been made")
 )
 
 // Log is the growing set of revocations: it merges by maximum and never
@@ -89,9 +93,15 @@ type Sessions interface {
 	// it decided is on stable storage when it returns. Of any number of
 	// concurrent presentations of one token exactly one answers Advance. A
 	// session entry in the Log, where both are one store, answers Revoked. An
-	// error says nothing about the token; when ctx ends first, the step may
-	// still happen, which is as harmless as a lost answer.
+	// error says nothing about the token; if it is ErrUnanswered the step may
+	// have been made, or be made yet if ctx has ended.
 	Present(ctx context.Context, p Presentation) (Outcome, error)
+
+	// Settle looks at the state of p.SessionID (see the function Settle) once
+	// the store is back, after a Present of p that went without an answer, or
+	// was granted without the store at the given time. It is atomic as Present
+	// is, and any number of repetitions does no harm.
+	Settle(ctx context.Context, p Presentation, granted time.Time) (Outcome, error)
 }
 
 // Presentation is a refresh token shown to the service. The caller has opened

@@ -7,6 +7,7 @@ import (
 	_ "embed" // the step
 	"errors"
 	"fmt"
+	"net"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -23,8 +24,12 @@ var ErrUnavailable = errors.New("the Redis of the refresh states can not be used
 // errLate: the step came to its turn after its deadline and was not made.
 var errLate = fmt.Errorf("%w: the step came too late", ErrUnavailable)
 
-//go:embed step.lua
-var stepScript string
+var (
+	//go:embed step.lua
+	stepScript string
+	//go:embed settle.lua
+	settleScript string
+)
 
 const (
 	// latest is the last time, in Unix milliseconds, that a state has room for:
@@ -44,6 +49,7 @@ const (
 type Sessions struct {
 	client  redis.UniversalClient
 	step    *redis.Script
+	settle  *redis.Script
 	born    func(tokens.ID) time.Time
 	adopt   bool
 	away    func() bool
@@ -62,6 +68,7 @@ func NewSessions(cfg Config) (*Sessions, error) {
 	return &Sessions{
 		client:  cfg.Client,
 		step:    redis.NewScript(stepScript),
+		settle:  redis.NewScript(settleScript),
 		born:    cfg.Born,
 		adopt:   cfg.AdoptLost,
 		away:    cfg.Away,
@@ -71,7 +78,8 @@ func NewSessions(cfg Config) (*Sessions, error) {
 
 // Present implements authsvc.Sessions. Errors: authsvc.ErrBadPresentation,
 // authsvc.ErrStoreClosed once the client was closed, or ErrUnavailable, with
-// the error of ctx if that has ended.
+// the error of ctx if that has ended, and with authsvc.ErrUnanswered if the
+// step may have been made; it is not made after Present has returned.
 func (s *Sessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Outcome, error) {
 	if err := validate(p); err != nil {
 		return authsvc.Outcome{}, fmt.Errorf("presenting: %w", err)
@@ -105,13 +113,55 @@ func (s *Sessions) try(ctx context.Context, p authsvc.Presentation, params auths
 	args := arguments(p, params, s.clock.in(time.Until(until)/2))
 	answer, err := s.step.Run(ctx, s.client, []string{stateKey(p.SessionID)}, args...).Int64Slice()
 	if err != nil {
-		return authsvc.Outcome{}, fmt.Errorf("%w: %w", ErrUnavailable, err)
+		return authsvc.Outcome{}, unavailable(err)
 	}
 	out, now, err := outcome(p.SessionID, answer)
 	if now != 0 {
 		s.clock.set(now)
 	}
 	return out, err
+}
+
+// unavailable tells an error after which a script may have run from one after
+// which it did not: nobody was reached, or Redis has refused.
+func unavailable(err error) error {
+	var dial *net.OpError
+	var refused redis.Error
+	if errors.As(err, &refused) || errors.Is(err, redis.ErrPoolTimeout) || errors.As(err, &dial) && dial.Op == "dial" {
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return fmt.Errorf("%w: %w: %w", ErrUnavailable, authsvc.ErrUnanswered, err)
+}
+
+// Settle implements authsvc.Sessions. Errors as for Present.
+func (s *Sessions) Settle(ctx context.Context, p authsvc.Presentation, granted time.Time) (authsvc.Outcome, error) {
+	if err := validate(p); err != nil {
+		return authsvc.Outcome{}, fmt.Errorf("settling: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	answer, err := s.settle.Run(ctx, s.client, []string{stateKey(p.SessionID)}, settleArguments(p, granted.UnixMilli())...).Int64Slice()
+	switch {
+	case errors.Is(err, redis.ErrClosed):
+		return authsvc.Outcome{}, authsvc.ErrStoreClosed
+	case err != nil:
+		return authsvc.Outcome{}, fmt.Errorf("settling: %w", unavailable(err))
+	}
+	out, _, err := outcome(p.SessionID, append(answer, 1))
+	return out, err
+}
+
+// settleArguments are the ARGV of settle.lua.
+func settleArguments(p authsvc.Presentation, granted int64) []any {
+	return []any{
+		p.Generation, p.IssuedAt, retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(), granted,
+		p.SessionEnd.Add(linger).UnixMilli(), endOf(p), p.ParentIssuedAt,
+	}
+}
+
+// endOf is the Exp of an entry that revokes the session.
+func endOf(p authsvc.Presentation) uint32 {
+	return revocation.SessionEntry(p.SessionID, p.SessionEnd, p.SessionEnd).Exp
 }
 
 func validate(p authsvc.Presentation) error {
@@ -133,7 +183,7 @@ func arguments(p authsvc.Presentation, params authsvc.Params, deadline int64) []
 	return []any{
 		p.Generation, p.IssuedAt, p.ParentIssuedAt,
 		retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(),
-		p.SessionEnd.Add(linger).UnixMilli(), revocation.SessionEntry(p.SessionID, p.SessionEnd, p.SessionEnd).Exp, born,
+		p.SessionEnd.Add(linger).UnixMilli(), endOf(p), born,
 		deadline,
 	}
 }

@@ -7,6 +7,7 @@ local keep, exp, born = ARGV[7], tonumber(ARGV[8]), tonumber(ARGV[9])
 local deadline = tonumber(ARGV[10])
 
 local LATE, ADVANCE, SAME, REPLAY, THEFT, REVOKED, LOST = 0, 1, 2, 3, 4, 5, 6
+local UNCLAIMED = string.rep('\255', 8)
 
 local clock = redis.call('TIME')
 local stamp = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -48,7 +49,7 @@ end
 
 if g + 1 == cg then
 	local early = now - ct <= grace and math.abs(i - cp) <= grace -- row 4
-	local proven = bound or (rh ~= '' and rh == retry)
+	local proven = bound or (rh ~= '' and (rh == retry or rh == UNCLAIMED))
 	if early or (i == cp and proven) then -- row 5
 		return {REPLAY, cg, ct, cp, stamp}
 	end

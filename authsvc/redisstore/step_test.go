@@ -30,6 +30,7 @@ type event struct {
 	shown  authsvc.Presentation
 	params authsvc.Params
 	now    int64 // of the clock
+	at     int64 // settled, and when it was granted; 0: presented
 	want   authsvc.Outcome
 	value  string // that is kept afterwards
 }
@@ -117,6 +118,9 @@ func (pl *player) step(put *string) event {
 	e := event{put: put, shown: pl.token(), now: pl.now}
 	e.params.Born = e.shown.IssuedAt - int64(pl.roll("age of the store", 8)) + 1 // one in eight is too old
 	e.params.Adopt = pl.roll("adopt", 8) == 0
+	if pl.roll("settle", 5) == 0 {
+		return pl.settle(e)
+	}
 	forced := max(e.now, e.shown.IssuedAt+1)
 	if pl.state.Known {
 		forced = max(e.now, pl.state.IssuedAt+1)
@@ -128,6 +132,16 @@ func (pl *player) step(put *string) event {
 		next.RetryID, next.Bound = "", false
 		pl.issued = append(pl.issued, next)
 	}
+	e.value = encode(pl.state)
+	return e
+}
+
+// settle judges a presentation afterwards, near a moment that could matter.
+func (pl *player) settle(e event) event {
+	from := []int64{pl.now, pl.state.IssuedAt, pl.state.ParentIssuedAt}[pl.roll("from", 3)]
+	e.at = max(1, from+pl.near("granted"))
+	pl.state, e.want = authsvc.Settle(pl.state, e.shown, e.at)
+	pl.past = append(pl.past, pl.state)
 	e.value = encode(pl.state)
 	return e
 }
@@ -174,22 +188,24 @@ func (pl *player) token() authsvc.Presentation {
 
 // reel plays histories in a Redis whose clock can be set.
 type reel struct {
-	client *redis.Client
-	step   *redis.Script
+	client       *redis.Client
+	step, settle *redis.Script
 }
 
 const setClock = `redis.call('HMGET', 'clock', 's', 'us')`
 
 func newReel(t testing.TB) *reel {
 	t.Helper()
-	return &reel{redistest.Start(t).Client(t), swapped(t, clockCall, setClock)}
+	return &reel{redistest.Start(t).Client(t), swapped(t, clockCall, setClock), redis.NewScript(settleScript)}
 }
 
 // run plays all events in one batch and tells the first that came otherwise.
 func (r *reel) run(t testing.TB, events []event) error {
 	ctx := t.Context()
-	if err := r.step.Load(ctx, r.client).Err(); err != nil {
-		t.Fatal(err)
+	for _, script := range []*redis.Script{r.step, r.settle} {
+		if err := script.Load(ctx, r.client).Err(); err != nil {
+			t.Fatal(err)
+		}
 	}
 	answers, kept := make([]*redis.Cmd, len(events)), make([]*redis.StringCmd, len(events))
 	pipe := r.client.Pipeline()
@@ -202,7 +218,11 @@ func (r *reel) run(t testing.TB, events []event) error {
 			pipe.Set(ctx, key, *e.put, time.Hour)
 		}
 		pipe.HSet(ctx, "clock", "s", e.now/1000, "us", e.now%1000*1000+999)
-		answers[i] = r.step.EvalSha(ctx, pipe, []string{key}, arguments(e.shown, e.params, math.MaxInt64)...)
+		if e.at != 0 {
+			answers[i] = r.settle.EvalSha(ctx, pipe, []string{key}, settleArguments(e.shown, e.at)...)
+		} else {
+			answers[i] = r.step.EvalSha(ctx, pipe, []string{key}, arguments(e.shown, e.params, math.MaxInt64)...)
+		}
 		kept[i] = pipe.Get(ctx, key)
 	}
 	if _, err := pipe.Exec(ctx); err != nil && !errors.Is(err, redis.Nil) {
@@ -212,6 +232,9 @@ func (r *reel) run(t testing.TB, events []event) error {
 		answer, err := answers[i].Int64Slice()
 		if err != nil {
 			return fmt.Errorf("step %d, %+v: %w", i, e, err)
+		}
+		if e.at != 0 {
+			answer = append(answer, e.now) // settling asks for no time
 		}
 		out, now, err := outcome(e.shown.SessionID, answer)
 		if err != nil || out != e.want || now != e.now {
@@ -298,9 +321,10 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 		{"i == cp and proven", "proven"},                                                                // row 5
 		{"i == cp and proven", "i == cp"},                                                               //
 		{"bound or (rh", "(rh"},                                                                         //
-		{"rh ~= '' and rh == retry", "rh == retry"},                                                     //
-		{"rh ~= '' and rh == retry", "rh ~= ''"},                                                        //
-		{"rh ~= '' and rh == retry", "false"},                                                           //
+		{"rh ~= '' and (rh == retry or rh == UNCLAIMED)", "(rh == retry or rh == UNCLAIMED)"},           //
+		{"(rh == retry or rh == UNCLAIMED)", "true"},                                                    //
+		{"rh == retry or rh", "rh"},                                                                     //
+		{"rh == retry or rh == UNCLAIMED", "rh == retry"},                                               //
 		{"put('x' .. struct.pack('>I4I4', t, exp))", ""},                                                // row 6
 		{"math.ceil(now / 1000)", "math.floor(now / 1000)"},                                             //
 		{"math.floor(clock[2] / 1000)", "math.ceil(clock[2] / 1000)"},                                   //
@@ -310,13 +334,57 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 			t.Fatalf("%q is %d times in the step", c.old, strings.Count(whole, c.old))
 		}
 		r.step = redis.NewScript(strings.Replace(whole, c.old, c.broken, 1))
-		found := false
-		for range 100 {
-			if found = r.run(t, history(roll, 300)) != nil; found {
-				break
-			}
+		if !r.tells(t, roll) {
+			t.Errorf("no history tells %q from %q", c.broken, c.old)
 		}
-		if !found {
+	}
+}
+
+// tells reports whether some history comes otherwise than in Go.
+func (r *reel) tells(t *testing.T, roll dice) bool {
+	for range 100 {
+		if r.run(t, history(roll, 300)) != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// So is each of settling.
+func TestEveryGuardOfSettlingIsNeeded(t *testing.T) {
+	t.Parallel()
+	r := newReel(t)
+	random := rand.New(rand.NewPCG(3, 4))
+	roll := func(_ string, n int) int { return random.IntN(n) }
+	for _, c := range []struct{ old, broken string }{
+		{"return {REVOKED, t, e}", ""},                                               // row 1
+		{"(g >= cg and i > ct) or", ""},                                              // the newest, and a lineage that is lost
+		{"g >= cg and i > ct", "g >= cg and i >= ct"},                                //
+		{"g == cg and ct - i <= grace", "g == cg and ct - i < grace"},                //
+		{"g == cg and ct - i <= grace", "g == cg"},                                   //
+		{"lineage and rh ~= '' and rh == retry", "rh ~= '' and rh == retry"},         // row 2
+		{"rh ~= '' and rh == retry", "rh == retry"},                                  //
+		{"rh ~= '' and rh == retry", "rh ~= ''"},                                     //
+		{"rh ~= '' and rh == retry", "false"},                                        //
+		{"string.sub(value, 1, 17) .. UNCLAIMED", "value"},                           //
+		{"g + 1 == cg and i == cp", "g + 1 == cg"},                                   //
+		{"g + 1 == cg and i == cp", "i == cp"},                                       //
+		{"(bound or rh == UNCLAIMED)", "bound"},                                      // no theft
+		{"(bound or rh == UNCLAIMED)", "rh == UNCLAIMED"},                            //
+		{"local replaced = cp", "local replaced = ct"},                               // row 3
+		{"g >= cg or g + 1 == cg then replaced", "g + 1 == cg then replaced"},        //
+		{"g >= cg or g + 1 == cg then replaced", "g >= cg then replaced"},            //
+		{"at - replaced > grace", "at - replaced >= grace"},                          //
+		{"at - replaced > grace", "at - replaced > grace + 1"},                       //
+		{"at - replaced > grace", "true"},                                            //
+		{"math.ceil(at / 1000)", "math.floor(at / 1000)"},                            //
+		{"'x' .. struct.pack('>I4I4', t, exp), 'PXAT', keep", "value, 'PXAT', keep"}, //
+	} {
+		if strings.Count(settleScript, c.old) != 1 {
+			t.Fatalf("%q is %d times in settle.lua", c.old, strings.Count(settleScript, c.old))
+		}
+		r.settle = redis.NewScript(strings.Replace(settleScript, c.old, c.broken, 1))
+		if !r.tells(t, roll) {
 			t.Errorf("no history tells %q from %q", c.broken, c.old)
 		}
 	}

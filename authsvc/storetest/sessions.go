@@ -206,3 +206,49 @@ func closedSessions(t *testing.T, s *Subject) {
 		t.Errorf("presenting: %v", err)
 	}
 }
+
+func (s *Subject) settle(t *testing.T, p authsvc.Presentation, at time.Time, want authsvc.Verdict) authsvc.Outcome {
+	t.Helper()
+	out, err := s.Sessions.Settle(context.Background(), p, at)
+	if err != nil {
+		t.Fatalf("settling: %v", err)
+	}
+	if out.Verdict != want {
+		t.Fatalf("settled as %v, want %v", out.Verdict, want)
+	}
+	return out
+}
+
+// lostAnswerIsSettled: the client never heard of its successor, and comes back
+// with the old token and without the retry id of the attempt.
+func lostAnswerIsSettled(t *testing.T, s *Subject) {
+	first := s.login()
+	s.settle(t, first, s.Now(), authsvc.Same)
+	s.Pass(2 * grace)
+	attempt := first
+	attempt.RetryID = "of the attempt"
+	second := successor(first, s.present(t, attempt, authsvc.Advance))
+	s.settle(t, attempt, s.Now(), authsvc.Replay)
+	s.Pass(2 * grace)
+	s.Restart(t)
+	s.settle(t, attempt, s.Now(), authsvc.Same)
+	if got := successor(first, s.present(t, first, authsvc.Replay)); got != second {
+		t.Errorf("%+v, want %+v", got, second)
+	}
+	s.present(t, second, authsvc.Advance)
+	s.Pass(2 * grace)
+	s.present(t, first, authsvc.Theft)
+}
+
+func theftIsSettled(t *testing.T, s *Subject) {
+	first, second := s.refreshed(t)
+	s.settle(t, first, s.Now(), authsvc.Same) // within the grace
+	s.settle(t, second, s.Now(), authsvc.Same)
+	s.Pass(2 * grace)
+	out := s.settle(t, first, s.Now(), authsvc.Theft)
+	if out.Revocation.Type != revocation.Session || out.Revocation.ID != first.SessionID {
+		t.Errorf("what to append: %+v", out.Revocation)
+	}
+	s.settle(t, first, s.Now(), authsvc.Revoked)
+	s.present(t, second, authsvc.Revoked)
+}

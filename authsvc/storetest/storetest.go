@@ -84,6 +84,8 @@ func RunSessions(t *testing.T, open func(t *testing.T) *Subject) {
 		{"sessions do not disturb each other", sessionsApart},
 		{"an unfit presentation is refused", unfitPresentation},
 		{"a thousand tabs get one successor", thousandTabs},
+		{"a lost answer is settled", lostAnswerIsSettled},
+		{"a theft without the store is found afterwards", theftIsSettled},
 		{"a done context is obeyed by the sessions", doneContextOfSessions},
 		{"nothing is presented to a closed store", closedSessions},
 	})

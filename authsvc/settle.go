@@ -1,0 +1,47 @@
+package authsvc
+
+// Unclaimed is the State.Retry of a generation whose answer was lost: nobody
+// may hold its token, so the parent stays good for it at any age, until the
+// next advance. No hash of a retry id is like it, but for one in 2^64.
+var Unclaimed = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+
+// Settle judges a presentation afterwards that the store did not answer, or
+// that was granted without it, at a time in Unix milliseconds. It advances
+// nothing. The first row that fits decides:
+//
+//  1. the session is dead: Revoked.
+//  2. The newest generation was made by this very presentation, which is told
+//     by its retry id: its answer was lost. It becomes Unclaimed. Replay.
+//  3. The token had been replaced for longer than the grace when it was
+//     granted, and no retry id or bound key speaks for it: Theft.
+//  4. Anything else: Same.
+//
+// What was replaced after it was granted is no theft: the same client has come
+// again since. Where several generations have come since, the time at which
+// the parent of the newest was made is the last at which it can have been
+// replaced.
+func Settle(s State, p Presentation, at int64) (State, Outcome) {
+	lineage := isParent(s, p) && p.IssuedAt == s.ParentIssuedAt
+	switch {
+	case s.Dead.Type != 0:
+		return s, Outcome{Verdict: Revoked, Revocation: s.Dead}
+	case !s.Known || behind(s, p) || current(s, p, p.grace().Milliseconds()):
+		return s, granted(Same, p.state())
+	case lineage && sameRetry(s.Retry, p.retry()):
+		s.Retry = Unclaimed
+		return s, granted(Replay, s)
+	case lineage && (p.Bound || s.Retry == Unclaimed):
+		return s, granted(Same, s)
+	case at-replaced(s, p) > p.grace().Milliseconds():
+		return kill(s, p, at)
+	}
+	return s, granted(Same, s)
+}
+
+// replaced is when a token that is not the newest was replaced, at the latest.
+func replaced(s State, p Presentation) int64 {
+	if p.Generation >= s.Generation || isParent(s, p) {
+		return s.IssuedAt
+	}
+	return s.ParentIssuedAt
+}
