@@ -14,6 +14,10 @@ import (
 // MaxBytes is how large a sealed ring may be.
 const MaxBytes = 1 << 20
 
+// maxHeader is how many characters its header may have: with the longest
+// namespace, ours has fewer than 260.
+const maxHeader = 512
+
 // maxNamespace is how long a namespace may be.
 const maxNamespace = 64
 
@@ -101,11 +105,12 @@ func UnsealFor(namespace string, sealed []byte, masters ...MasterKey) (*keys.Rin
 	if len(sealed) > MaxBytes {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d are read", ErrDamaged, len(sealed), MaxBytes)
 	}
-	master, err := masterOf(namespace, string(sealed), masters)
+	text := string(sealed)
+	master, err := masterOf(namespace, text, masters)
 	if err != nil {
 		return nil, err
 	}
-	box, err := jose.ParseEncryptedCompact(string(sealed),
+	box, err := jose.ParseEncryptedCompact(text,
 		[]jose.KeyAlgorithm{jose.A256KW}, []jose.ContentEncryption{jose.A256GCM})
 	if err != nil {
 		return nil, fmt.Errorf("%w: no compact JWE", ErrDamaged)
@@ -121,19 +126,21 @@ func UnsealFor(namespace string, sealed []byte, masters ...MasterKey) (*keys.Rin
 // bits and understands headers that we never write: five parts, each exactly
 // as an encoder writes it, and the one header that Seal makes.
 func masterOf(namespace, sealed string, masters []MasterKey) (MasterKey, error) {
-	parts := strings.Split(sealed, ".")
-	if len(parts) != 5 {
-		return MasterKey{}, fmt.Errorf("%w: %d parts instead of five", ErrDamaged, len(parts))
+	if n := strings.Count(sealed, ".") + 1; n != 5 {
+		return MasterKey{}, fmt.Errorf("%w: %d parts instead of five", ErrDamaged, n)
 	}
-	var header []byte
+	parts := strings.Split(sealed, ".")
 	for i, part := range parts {
-		raw, err := base64.RawURLEncoding.Strict().DecodeString(part)
-		if err != nil || base64.RawURLEncoding.EncodeToString(raw) != part {
+		if !canonical(part) {
 			return MasterKey{}, fmt.Errorf("%w: part %d is not base64url", ErrDamaged, i+1)
 		}
-		if i == 0 {
-			header = raw
-		}
+	}
+	if len(parts[0]) > maxHeader {
+		return MasterKey{}, fmt.Errorf("%w: a header of %d characters", ErrDamaged, len(parts[0]))
+	}
+	header, err := base64.RawURLEncoding.DecodeString(parts[0])
+	if err != nil {
+		return MasterKey{}, fmt.Errorf("%w: the header is not base64url", ErrDamaged)
 	}
 	for _, m := range masters {
 		if m.hidden != nil && string(header) == headerOf(m.ID(), namespace) {
@@ -141,6 +148,27 @@ func masterOf(namespace, sealed string, masters []MasterKey) (MasterKey, error) 
 		}
 	}
 	return MasterKey{}, stranger(string(header), namespace)
+}
+
+// canonical reports whether a text is just what encoding some bytes in
+// base64url gives. It goes by pieces, so that a file of any size needs no
+// memory for it.
+func canonical(text string) bool {
+	var raw [384]byte
+	var again [512]byte
+	for len(text) > 0 {
+		piece := text[:min(len(text), len(again))]
+		n, err := base64.RawURLEncoding.Strict().Decode(raw[:], []byte(piece))
+		if err != nil {
+			return false
+		}
+		base64.RawURLEncoding.Encode(again[:], raw[:n])
+		if string(again[:base64.RawURLEncoding.EncodedLen(n)]) != piece {
+			return false
+		}
+		text = text[len(piece):]
+	}
+	return true
 }
 
 // headerOf is the protected header of what a master key seals. The library
