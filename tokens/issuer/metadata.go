@@ -15,6 +15,7 @@ const (
 	metadataPath     = "/.well-known/oauth-authorization-server"
 	defaultHeartbeat = 2 * time.Second
 	maxHeartbeat     = 60 * time.Second
+	maxDepth         = 16
 )
 
 // metadata is the part of the issuer's document (RFC 8414 §2) that is used
@@ -40,6 +41,9 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 			Heartbeat      float64 `json:"heartbeat"` // seconds
 		} `json:"sealring_feed"`
 	}
+	if depth(doc) > maxDepth {
+		return nil, fmt.Errorf("%w: nested deeper than %d", errMetadata, maxDepth)
+	}
 	if err := json.Unmarshal(doc, &m); err != nil {
 		return nil, fmt.Errorf("%w: not JSON of the right shape", errMetadata)
 	}
@@ -61,6 +65,27 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 		sessionKeysURI: m.Feed.SessionKeysURI,
 		heartbeat:      heartbeat(m.Feed.Heartbeat),
 	}, nil
+}
+
+// depth is how deeply a document is nested: json.Unmarshal needs memory for
+// each level, and allows ten thousand.
+func depth(doc []byte) (deepest int) {
+	now, quoted := 0, false
+	for i := 0; i < len(doc); i++ {
+		switch c := doc[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++
+		case quoted:
+		case c == '{' || c == '[':
+			now++
+			deepest = max(deepest, now)
+		case c == '}' || c == ']':
+			now--
+		}
+	}
+	return deepest
 }
 
 // heartbeat is the interval that the issuer promises, within reason.
