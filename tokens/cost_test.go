@@ -86,9 +86,17 @@ func TestMemoryIsBoundedByTheInput(t *testing.T) {
 	big := bytes.Repeat([]byte("0123456789abcdef"), 1<<18) // 4 MiB
 	inputs["a snapshot"] = must[string](t)(tokens.SignBytes(tokens.TypFeed, big, f.feed))
 	inputs["a forged snapshot"] = inputs["a snapshot"][:len(inputs["a snapshot"])-4] + "AAAA"
+	wide := strings.Repeat(`"a":0,`, 1<<20)
+	inputs["dots to the cap"] = strings.Repeat(".", 8<<10)
+	inputs["a header of megabytes"] = b64(`{`+wide+`"b":0}`) + ".e30."
+	inputs["a payload of megabytes"] = b64(`{"alg":"none","typ":"sealring-feed+jws","kid":"x"}`) + "." + b64(`{`+wide+`"b":0}`) + "."
 	inputs["claims that fill the cap"] = craft(t, header(f.es), `{"x":[`+strings.Repeat(`{"":[]},`, 700)+`0]}`, f.es.Signer(), "ES256")
+	ways := doors()
+	ways["Explain"] = func(raw string, src keys.Source) error { _ = tokens.Explain(raw, src, orders(), noon); return nil }
+	ways["InspectUnverified"] = func(raw string, _ keys.Source) error { _, err := tokens.InspectUnverified(raw); return err }
+	ways["ParseID"] = func(raw string, _ keys.Source) error { _, err := tokens.ParseID(raw); return err }
 	for name, raw := range inputs {
-		for door, enter := range doors() {
+		for door, enter := range ways {
 			limit := uint64(4*len(raw) + 64<<10)
 			if got := allocated(func() { _ = enter(raw, f.src) }); got > limit {
 				t.Errorf("%s at %s: %d bytes for an input of %d", name, door, got, len(raw))
