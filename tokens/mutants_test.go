@@ -1,11 +1,12 @@
 package tokens_test
 
 import (
-	"crypto/ecdsa"
+	"crypto/x509"
 	"encoding/base64"
 	"errors"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 // sees only the text; the oracle (oracle_test.go) sees only the model.
 type mutant struct {
 	header, claims []member
+	payload        string // instead of claims, where it is not JSON
 	frame          string // what surrounds the two documents
 	hand           string // who signs, and how
 }
@@ -92,28 +94,57 @@ func (m *mutant) document(members []member) string {
 // hands are the ways to sign. The first stands for "with the right key".
 var hands = []string{
 	"right", "right", "right", "right", "right", "right", "right", "right",
-	"wrong key", "retired", "revoked", "unknown", "feed key", "public as hmac",
+	"wrong key", "retired", "revoked", "unknown", "other purpose", "public as hmac",
 	"high s", "empty", "truncated", "other bytes", "spare bits", "newline",
 }
 
-// build writes the mutant down and signs it. It returns the kid that the
-// signer would claim.
-func (m *mutant) build(t testing.TB, f *fixture, k keys.Key) string {
-	signer := k
-	switch m.hand {
+// stranger is who signs by this hand, and the kid that he claims. Whoever has
+// no business signing signs with a key of the same algorithm, where there is
+// one.
+func (f *fixture) stranger(hand string, k keys.Key) (signer keys.Key, kid string) {
+	switch hand {
 	case "wrong key":
-		signer = f.retired
-		if k.Alg == keys.EdDSA {
-			signer = f.feed
+		switch {
+		case k.Alg == keys.ES256:
+			return f.retired, k.ID
+		case k.Alg == keys.RS256:
+			return secondRSA(), k.ID
+		case k.ID == f.feed.ID:
+			return f.ed, k.ID
 		}
+		return f.feed, k.ID
 	case "retired":
-		signer = f.retired
+		return f.retired, f.retired.ID
 	case "revoked":
-		signer = f.revoked
-	case "feed key":
-		signer = f.feed
+		return f.revoked, f.revoked.ID
+	case "unknown":
+		return k, strings.Repeat("u", 43)
+	case "other purpose":
+		if k.Purpose == keys.Feed {
+			return f.ed, f.ed.ID
+		}
+		return f.feed, f.feed.ID
 	}
-	input := b64(m.document(m.header)) + "." + b64(m.document(m.claims))
+	return k, k.ID
+}
+
+// secondRSA is an RSA key that no source knows. It takes long to make.
+var secondRSA = sync.OnceValue(func() keys.Key {
+	k, err := keys.Generate(keys.AccessToken, keys.RS256)
+	if err != nil {
+		panic(err)
+	}
+	return k
+})
+
+// build writes the mutant down and signs it.
+func (m *mutant) build(t testing.TB, f *fixture, k keys.Key) string {
+	signer, _ := f.stranger(m.hand, k)
+	payload := m.payload
+	if payload == "" {
+		payload = m.document(m.claims)
+	}
+	input := b64(m.document(m.header)) + "." + b64(payload)
 	raw := craftInput(t, input, signer)
 	dot := strings.LastIndexByte(raw, '.')
 	sig := must[[]byte](t)(base64.RawURLEncoding.DecodeString(raw[dot+1:]))
@@ -149,25 +180,7 @@ func craftInput(t testing.TB, input string, k keys.Key) string {
 }
 
 func publicBytes(t testing.TB, k keys.Key) []byte {
-	if p, ok := k.Public().(*ecdsa.PublicKey); ok {
-		return must[[]byte](t)(p.Bytes())
-	}
-	return []byte("public")
-}
-
-// kidOf is the kid that goes with a hand.
-func kidOf(f *fixture, hand string, k keys.Key) string {
-	switch hand {
-	case "retired":
-		return f.retired.ID
-	case "revoked":
-		return f.revoked.ID
-	case "unknown":
-		return strings.Repeat("u", 43)
-	case "feed key":
-		return f.feed.ID
-	}
-	return k.ID
+	return must[[]byte](t)(x509.MarshalPKIXPublicKey(k.Public()))
 }
 
 // TestMutantsMeetTheOracle builds tokens at random from what issuers,
@@ -179,13 +192,16 @@ func TestMutantsMeetTheOracle(t *testing.T) {
 	if full {
 		n = 1_000_000
 	}
-	var accepted, expired atomic.Int64
+	var accepted, expired, acceptedRSA atomic.Int64
 	eachPosition(64, func(lot int) {
 		rng := rand.New(rand.NewPCG(7, uint64(lot)))
 		for range n / 64 {
 			k := f.es
-			if rng.IntN(4) == 0 {
+			switch n := rng.IntN(64); {
+			case n < 16:
 				k = f.ed
+			case n == 16: // few, because an RSA signature takes long
+				k = f.rs
 			}
 			m := newMutant(rng, f, k)
 			raw := m.build(t, f, k)
@@ -197,13 +213,16 @@ func TestMutantsMeetTheOracle(t *testing.T) {
 					k.Alg, m.document(m.header), m.document(m.claims), m.hand)
 			case got == "accepted":
 				accepted.Add(1)
+				if k.Alg == keys.RS256 {
+					acceptedRSA.Add(1)
+				}
 			case got == "expired":
 				expired.Add(1)
 			}
 		}
 	})
-	t.Logf("%d mutants: %d accepted, %d expired, the rest refused", n/64*64, accepted.Load(), expired.Load())
-	if accepted.Load() < int64(n/50) || expired.Load() < int64(n/500) {
+	t.Logf("%d mutants: %d accepted (%d of RS256), %d expired, the rest refused", n/64*64, accepted.Load(), acceptedRSA.Load(), expired.Load())
+	if accepted.Load() < int64(n/50) || expired.Load() < int64(n/500) || acceptedRSA.Load() < int64(n/5000) {
 		t.Error("too few mutants are good to tell anything")
 	}
 }
@@ -222,12 +241,13 @@ func verdictOf(err error) string {
 
 func newMutant(rng *rand.Rand, f *fixture, k keys.Key) *mutant {
 	m := &mutant{hand: hands[rng.IntN(len(hands))]}
-	if k.Alg != keys.ES256 && (m.hand == "high s" || m.hand == "retired" || m.hand == "revoked" || m.hand == "unknown") {
-		m.hand = "right"
+	if k.Alg != keys.ES256 && m.hand == "high s" || k.Alg == keys.RS256 && m.hand == "spare bits" {
+		m.hand = "right" // there is no such thing
 	}
+	_, kid := f.stranger(m.hand, k)
 	age := pick(rng, int64(0), 0, 0, 300, 359, 360, 3600)
 	m.header = []member{
-		plain("alg", str(string(k.Alg))), plain("kid", str(kidOf(f, m.hand, k))), plain("typ", str("at+jwt")),
+		plain("alg", str(string(k.Alg))), plain("kid", str(kid)), plain("typ", str("at+jwt")),
 	}
 	m.claims = []member{
 		plain("iss", str("https://auth.example.com")), plain("sub", str("ann")), plain("aud", list("orders", "stock")),
@@ -296,6 +316,9 @@ func headerValue(rng *rand.Rand, name string) value {
 	case "typ":
 		return pick(rng, str("at+jwt"), str("JWT"), str("AT+JWT"), str("session+jwe"), str("application/at+jwt"),
 			spelt(`"at\u002bjwt"`, "at+jwt"), other("null"), str(""))
+	case "enc":
+		return pick(rng, str("A256GCM"), spelt(`"A256GC\u004d"`, "A256GCM"), str("A128GCM"), str("A256CBC-HS512"), str("a256gcm"),
+			other("null"), str(""), list("A256GCM"))
 	case "kid":
 		return pick(rng, str("k"), str(""), str("a/b"), num(7), other("null"), str(strings.Repeat("k", 65)))
 	}

@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"maps"
 	"strconv"
 	"strings"
 	"unicode"
@@ -24,6 +25,13 @@ func judge(m *mutant, alg keys.Alg, f *fixture) string {
 }
 
 func goodHeader(header []member, alg keys.Alg, f *fixture) bool {
+	key := map[keys.Alg]string{keys.ES256: f.es.ID, keys.EdDSA: f.ed.ID, keys.RS256: f.rs.ID}[alg]
+	return exactly(header, map[string]string{"alg": string(alg), "kid": key, "typ": "at+jwt"})
+}
+
+// exactly: the header has these members, each once and spelt plainly, and no
+// other.
+func exactly(header []member, want map[string]string) bool {
 	got := map[string]string{}
 	for _, x := range header {
 		if _, twice := got[x.name]; twice || x.key != x.name || x.val.str == nil || x.val.junk {
@@ -31,8 +39,7 @@ func goodHeader(header []member, alg keys.Alg, f *fixture) bool {
 		}
 		got[x.name] = *x.val.str
 	}
-	key := map[keys.Alg]string{keys.ES256: f.es.ID, keys.EdDSA: f.ed.ID}[alg]
-	return len(got) == 3 && got["alg"] == string(alg) && got["kid"] == key && got["typ"] == "at+jwt"
+	return maps.Equal(got, want)
 }
 
 func judgeClaims(claims []member) string {
