@@ -252,8 +252,14 @@ func TestFeedSaysBye(t *testing.T) {
 	s.frame()
 	polled := make(chan answer, 1)
 	pos := w.frame(string(w.get("/v1/feed?snapshot=1", w.basic()).body)).Pos
-	go func() { polled <- w.get("/v1/feed?wait=60&since="+pos.String(), w.basic()) }()
-	time.Sleep(20 * time.Millisecond) // so that the poll is most likely in there; without, the test is only weaker
+	me := tokens.NewID().String()
+	go func() {
+		defer close(polled)
+		polled <- w.get("/v1/feed?wait=60&since="+pos.String()+"&verifier="+me, w.basic())
+	}()
+	w.eventually("the poll is in there", func() bool {
+		return strings.Contains(string(w.get(w.admin+"/admin/v1/verifiers", withBearer(adminToken)).body), me)
+	})
 	w.stop()
 	if e := s.next("bye"); !strings.Contains(e.data, `"window_ms":`) {
 		t.Errorf("%+v", e)
