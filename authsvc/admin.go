@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -109,9 +110,9 @@ func (s *Service) entryOf(req *revocationRequest, now time.Time) (revocation.Ent
 			return revocation.Entry{}, invalidField("value", "is not an id")
 		}
 		if req.Type == adminapi.RevocationTypeToken {
-			return revocation.TokenEntry(id, now, now.Add(s.cfg.AccessTTL+s.slack())), nil
+			return revocation.TokenEntry(id, now, s.lapses(now)), nil
 		}
-		return revocation.SessionEntry(id, now, s.idles(now)), nil
+		return revocation.SessionEntry(id, now, s.ends(now)), nil
 	case adminapi.RevocationTypeSubject:
 		if req.Before == nil {
 			return s.subjectEntry(req.Value, now), nil
@@ -148,20 +149,17 @@ func (s *Service) checkRevocation(req *revocationRequest, now time.Time) error {
 }
 
 // keyEntry kills what a key of the ring signed, for as long as that could be
-// accepted. It leaves the ring as it is.
+// accepted. It leaves the ring as it is: a key without an end is published and
+// would be trusted again, so it is dead without an end.
 func (s *Service) keyEntry(kid string, now time.Time) (revocation.Entry, error) {
 	for _, k := range s.hub.ring.Load().Keys() {
-		if k.ID != kid || k.Purpose != keys.AccessToken {
-			continue
+		switch {
+		case k.ID != kid || k.Purpose != keys.AccessToken:
+		case k.VerifyUntil.IsZero():
+			return revocation.KeyEntry(s.cfg.Issuer, kid, now, time.Unix(math.MaxUint32, 0)), nil
+		default:
+			return revocation.KeyEntry(s.cfg.Issuer, kid, now, s.hub.deadUntil(k, now)), nil
 		}
-		until := now.Add(s.hub.grace)
-		if k.VerifyUntil.IsZero() { // it signs on until the ring is changed
-			until = s.outlives(now)
-		}
-		if k.VerifyUntil.After(until) {
-			until = k.VerifyUntil
-		}
-		return revocation.KeyEntry(s.cfg.Issuer, kid, now, until), nil
 	}
 	return revocation.Entry{}, invalidField("value", "is no access token key of the ring")
 }

@@ -21,9 +21,8 @@ const (
 type hub struct {
 	*outlet
 	log    Log
-	life   time.Duration // of an entry on the feed
 	issuer string
-	grace  time.Duration // how long a dead key's tokens could have been accepted
+	slack  time.Duration // see Config.slack
 
 	ring  atomic.Pointer[keys.Ring]
 	heard func() time.Time // Config.RingChecked
@@ -44,10 +43,9 @@ type hub struct {
 func newHub(cfg Config, now func() time.Time) *hub {
 	h := &hub{
 		log:    cfg.Log,
-		life:   cfg.entryLife(),
 		issuer: cfg.Issuer,
 		heard:  cfg.RingChecked,
-		grace:  cfg.AccessTTL + 2*cfg.ClockSkew,
+		slack:  cfg.slack(),
 		list:   revocation.NewList(),
 		rung:   make(chan struct{}, 1),
 		kick:   make(chan struct{}, 1),

@@ -111,11 +111,7 @@ func (h *hub) announce(ctx context.Context, told map[string]bool) error {
 		if k.RevokedAt.IsZero() || k.Purpose != keys.AccessToken || told[k.ID] {
 			continue
 		}
-		until := k.RevokedAt.Add(h.grace)
-		if k.VerifyUntil.After(until) {
-			until = k.VerifyUntil
-		}
-		err := h.log.Append(ctx, revocation.KeyEntry(h.issuer, k.ID, k.RevokedAt, until))
+		err := h.log.Append(ctx, revocation.KeyEntry(h.issuer, k.ID, k.RevokedAt, h.deadUntil(k, k.RevokedAt)))
 		if err != nil && !errors.Is(err, ErrNotShared) { // nor need it be: every replica tells its own subscribers
 			return fmt.Errorf("appending key %s: %w", k.ID, err)
 		}

@@ -132,9 +132,10 @@ func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (frame, error) {
 	if out.AsOf = asOf; asOf.IsZero() {
 		out.AsOf = time.UnixMilli(0)
 	}
+	life := h.entryLife()
 	out.Entries = make([]revocation.Entry, 0, len(f.Entries))
 	for _, e := range f.Entries {
-		if e = e.OnFeed(h.life); !e.Expired(now) {
+		if e = e.OnFeed(life); !e.Expired(now) {
 			out.Entries = append(out.Entries, e)
 		}
 	}

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/tokens"
@@ -154,26 +153,7 @@ func (s *Service) sessionEntry(c *tokens.Claims, now time.Time) revocation.Entry
 	if c.SessionID.IsZero() {
 		return revocation.TokenEntry(c.ID, now, c.ExpiresAt.Add(s.slack()))
 	}
-	return revocation.SessionEntry(c.SessionID, now, s.idles(now))
-}
-
-// slack is what two clocks and the leeway of a verifier add to any end.
-func (s *Service) slack() time.Duration { return 2 * s.cfg.ClockSkew }
-
-// idles is when the last token of a session that ends now will have run out:
-// by the ring's plan, which covers every idle_ttl that was ever set.
-func (s *Service) idles(now time.Time) time.Time {
-	life := s.hub.ring.Load().Plan().Life
-	return now.Add(max(life[keys.RefreshToken], life[keys.AccessToken]) + s.slack())
-}
-
-// outlives is when the last session that has begun by now will have ended.
-func (s *Service) outlives(now time.Time) time.Time {
-	end := now.Add(s.cfg.SessionTTL + s.cfg.AccessTTL + s.slack())
-	if idle := s.idles(now); idle.After(end) {
-		return idle // sessions of a longer session_ttl, set before
-	}
-	return end
+	return revocation.SessionEntry(c.SessionID, now, s.ends(now))
 }
 
 // loggedOut is the answer to both. Clear-Site-Data leaves "cookies" out: it

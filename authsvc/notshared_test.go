@@ -1,17 +1,14 @@
 package authsvc_test
 
 import (
-	"context"
 	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
-	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // notShared fails unless the answer is the 202 of a revocation that is in
@@ -72,40 +69,6 @@ func TestARevocationThatCouldNotBeShared(t *testing.T) {
 			}
 			w.get("/v1/session", withBearer(in.str(t, "access_token"))).want(t, 401, "invalid-token")
 			w.refresh(in.str(t, "refresh_token")).want(t, 401, "session-ended")
-		})
-	}
-}
-
-// The end of a session is remembered for as long as a replica that has not
-// heard of it could renew the session.
-func TestASessionThatEndedApartIsRememberedToItsVeryEnd(t *testing.T) {
-	plan := keys.DefaultPlan()
-	plan.Life[keys.RefreshToken], plan.Life[keys.SessionCookie] = time.Hour, time.Hour
-	ring, err := keys.NewRing(plan, keys.ES256, time.Now().Add(-time.Second))
-	must(t, err)
-	for name, tc := range map[string]struct {
-		apart bool
-		life  time.Duration
-	}{
-		"shared": {false, time.Hour},
-		"apart":  {true, 12 * time.Hour},
-	} {
-		t.Run(name, func(t *testing.T) {
-			w := newWorld(t, func(c *authsvc.Config) { c.Ring = ring })
-			w.ring = ring
-			w.log.apart.Store(tc.apart)
-			w.post("/v1/logout", "", withBearer(w.login().str(t, "access_token")))
-			ctx, cancel := context.WithCancel(t.Context())
-			defer cancel()
-			_ = w.log.Follow(ctx, func(b authsvc.Batch) {
-				for _, e := range b.Frame.Entries {
-					left := time.Until(time.Unix(int64(e.Exp), 0))
-					if e.Type != revocation.Session || left < tc.life || left > tc.life+10*time.Minute {
-						t.Errorf("a %v entry lives %v more", e.Type, left)
-					}
-				}
-				cancel()
-			})
 		})
 	}
 }

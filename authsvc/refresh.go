@@ -266,9 +266,16 @@ func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
 	if out.Revocation.Type != 0 {
 		ctx, cancel := s.storeContext(r.Context())
 		defer cancel()
-		if err := s.cfg.Log.Append(ctx, out.Revocation); err != nil && !errors.Is(err, ErrNotShared) {
+		if err := s.cfg.Log.Append(ctx, s.lasting(out.Revocation)); err != nil && !errors.Is(err, ErrNotShared) {
 			s.log.ErrorContext(r.Context(), "appending a revocation", "err", err, "request_id", requestID(r))
 		}
 	}
 	return sessionEnded(reason, t.Cookie)
+}
+
+// lasting keeps the end that a store gives a session, which is the session's
+// own, until the last access token has run out at every verifier.
+func (s *Service) lasting(e revocation.Entry) revocation.Entry {
+	end := time.Unix(int64(e.Exp), 0).Add(s.slack())
+	return e.Merge(revocation.SessionEntry(e.ID, time.Time{}, end))
 }

@@ -86,7 +86,7 @@ func (s *Service) entryOfToken(raw, client string, now time.Time) (revocation.En
 		return e, nil // on disk already, but perhaps not shared
 	}
 	if c.ID.IsZero() {
-		return revocation.SessionEntry(c.SessionID, now, s.idles(now)), nil
+		return revocation.SessionEntry(c.SessionID, now, s.ends(now)), nil
 	}
 	return revocation.TokenEntry(c.ID, now, c.ExpiresAt.Add(s.slack())), nil
 }
@@ -111,11 +111,7 @@ func (s *Service) claimsOfToken(raw string, now time.Time) (*tokens.Claims, erro
 func (s *Service) revoke(r *http.Request, entries ...revocation.Entry) (shared bool, err error) {
 	ctx, cancel := s.storeContext(r.Context())
 	defer cancel()
-	err = s.cfg.Log.Append(ctx, entries...)
-	if errors.Is(err, ErrNotShared) {
-		err = s.cfg.Log.Append(ctx, s.lasting(entries)...)
-	}
-	switch {
+	switch err = s.cfg.Log.Append(ctx, entries...); {
 	case errors.Is(err, ErrNotShared):
 		s.log.WarnContext(r.Context(), "a revocation is not shared yet", "request_id", requestID(r))
 		return false, nil
@@ -123,22 +119,6 @@ func (s *Service) revoke(r *http.Request, entries ...revocation.Entry) (shared b
 		return false, unavailable(fmt.Errorf("appending a revocation: %w", err))
 	}
 	return true, nil
-}
-
-// lasting returns entries that may go round late. The end of a session is
-// forgotten once its last refresh token has run out, which supposes that
-// nobody renews it any more; but who has not heard of it does, at most to the
-// session's own end. Every other entry lasts so long as it is.
-func (s *Service) lasting(entries []revocation.Entry) []revocation.Entry {
-	var late []revocation.Entry
-	end := s.outlives(s.now())
-	for _, e := range entries {
-		if e.Type == revocation.Session {
-			e = e.Merge(revocation.SessionEntry(e.ID, end, end))
-		}
-		late = append(late, e)
-	}
-	return late
 }
 
 // revoked is the answer when all is done: the status, or 202 and the reason

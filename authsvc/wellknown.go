@@ -18,11 +18,6 @@ import (
 // access token, at which a cut-off verifier goes on until the tokens run out.
 func (c Config) maxStale() time.Duration { return c.AccessTTL }
 
-// entryLife is how long an entry stays on the feed (W in PROTOCOLS 0): until
-// the last access token that a replica which had not heard of it could have
-// issued is dead everywhere.
-func (c Config) entryLife() time.Duration { return c.AccessTTL + maxKnowledge + 2*c.ClockSkew }
-
 // Jwks implements openapi.ServerInterface.
 func (a *publicAPI) Jwks(w http.ResponseWriter, r *http.Request, params openapi.JwksParams) {
 	s := (*Service)(a)
@@ -79,7 +74,7 @@ func (s *Service) metadata(held string) (*reply, error) {
 	m.SealringFeed.SessionKeysURI = iss + "/v1/session-keys"
 	m.SealringFeed.AccessTTL = seconds(s.cfg.AccessTTL)
 	m.SealringFeed.MaxStale = seconds(s.cfg.maxStale())
-	m.SealringFeed.EntryLife = seconds(s.cfg.entryLife())
+	m.SealringFeed.EntryLife = seconds(s.hub.entryLife())
 	m.SealringFeed.Heartbeat = seconds(heartbeat)
 	p, err := jsonReply(http.StatusOK, m)
 	if err != nil {
