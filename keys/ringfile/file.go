@@ -56,7 +56,7 @@ func Create(path string, master MasterKey, ring *keys.Ring) error {
 		case !errors.Is(err, fs.ErrNotExist):
 			return err
 		}
-		mark, err := markOf(path).Read()
+		mark, err := markOf(path).read()
 		if err != nil {
 			return err
 		}
@@ -156,7 +156,7 @@ func (f *File) load() error {
 
 func (f *File) reload() error {
 	// The mark first: a ring that is written in between is newer than it.
-	mark, err := markOf(f.path).Read()
+	mark, err := markOf(f.path).read()
 	if err != nil {
 		return err
 	}
@@ -221,7 +221,7 @@ func (f *File) write(ring *keys.Ring) error {
 	f.mu.Lock()
 	f.copy.Store(&copied{ring: ring, sealed: sha256.Sum256(sealed), checked: time.Now()})
 	f.mu.Unlock()
-	return markOf(f.path).Write(ring.Generation())
+	return markOf(f.path).write(ring.Generation())
 }
 
 // locked runs do as the only writer among all processes.
@@ -229,12 +229,21 @@ func (f *File) locked(ctx context.Context, do func() error) error {
 	if f.masters[0].hidden == nil {
 		return fmt.Errorf("%w: none is given", ErrMasterKey)
 	}
-	lock := flock.New(f.path+lockSuffix,
-		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW), flock.SetPermissions(perm))
-	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
-		return fmt.Errorf("locking %s: %w", f.path+lockSuffix, err)
+	unlock, err := lockBeside(ctx, f.path)
+	if err != nil {
+		return err
 	}
-	defer lock.Close()
+	defer unlock()
 	sweep(f.path)
 	return do()
+}
+
+// lockBeside takes the lock of a file, which is a file beside it.
+func lockBeside(ctx context.Context, path string) (unlock func() error, err error) {
+	lock := flock.New(path+lockSuffix,
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW), flock.SetPermissions(perm))
+	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
+		return nil, fmt.Errorf("locking %s: %w", path+lockSuffix, err)
+	}
+	return lock.Close, nil
 }

@@ -13,16 +13,16 @@ const (
 	maxMark    = 20 // digits of a uint64
 )
 
-// Mark is the path of a high-water mark: a file of one decimal number, the
+// mark is the path of a high-water mark: a file of one decimal number, the
 // highest generation of a ring that was seen here. It is a file of its owner
-// alone, as a ring is, and has one writer at a time.
-type Mark string
+// alone, as a ring is, and is written by whoever holds the ring's lock.
+type mark string
 
-func markOf(ring string) Mark { return Mark(ring + markSuffix) }
+func markOf(ring string) mark { return mark(ring + markSuffix) }
 
-// Read returns the generation; zero if there is no mark. Errors name the file:
+// read returns the generation; zero if there is no mark. Errors name the file:
 // ErrUnsafe, ErrDamaged, or those of reading.
-func (m Mark) Read() (uint64, error) {
+func (m mark) read() (uint64, error) {
 	data, err := readFile(string(m), maxMark)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -37,10 +37,10 @@ func (m Mark) Read() (uint64, error) {
 	return n, nil
 }
 
-// Write replaces the mark, durably and atomically. It comes after the ring:
+// write replaces the mark, durably and atomically. It comes after the ring:
 // in the other order, a crash in between would leave a mark that no ring
 // reaches.
-func (m Mark) Write(generation uint64) error {
+func (m mark) write(generation uint64) error {
 	if err := writeFile(string(m), []byte(strconv.FormatUint(generation, 10))); err != nil {
 		return fmt.Errorf("writing the high-water mark %s: %w", m, err)
 	}

@@ -37,10 +37,11 @@ type Config struct {
 	// Previous are further keys that open it, while the master key is being
 	// changed. None: there is no other.
 	Previous []ringfile.MasterKey
-	// MarkPath is the file of the highest generation seen, one to each
-	// process, in a folder that exists. Empty: there is none, and a restarted
-	// process does not notice that Redis went back meanwhile.
-	MarkPath string
+	// CopyPath is a file for a copy of the ring, sealed as in Redis, in a folder
+	// that exists. Processes of one machine may share it. Empty: there is none; a
+	// process then starts only where Redis answers, and does not notice that it
+	// went back meanwhile.
+	CopyPath string
 	// Timeout is the longest wait for one answer of Redis. Zero: DefaultTimeout.
 	Timeout time.Duration
 	// Poll is how often Watch looks, give or take a quarter. Zero: DefaultPoll.
@@ -49,19 +50,26 @@ type Config struct {
 
 func (c Config) check() error {
 	switch {
-	case c.Client == nil:
-		return fmt.Errorf("%w: Client is missing", ErrConfig)
-	case c.Namespace == "":
-		return fmt.Errorf("%w: Namespace is missing", ErrConfig)
 	case c.Master.ID() == "":
 		return fmt.Errorf("%w: Master is missing", ErrConfig)
 	case c.Timeout < 0 || c.Poll < 0:
 		return fmt.Errorf("%w: Timeout or Poll is negative", ErrConfig)
 	}
-	if err := ringfile.CheckNamespace(c.Namespace); err != nil {
+	return checkRoom(c.Client, c.Namespace)
+}
+
+// checkRoom checks what says where a ring is.
+func checkRoom(client redis.UniversalClient, namespace string) error {
+	switch {
+	case client == nil:
+		return fmt.Errorf("%w: Client is missing", ErrConfig)
+	case namespace == "":
+		return fmt.Errorf("%w: Namespace is missing", ErrConfig)
+	}
+	if err := ringfile.CheckNamespace(namespace); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
-	if err := redisclient.Check(c.Client); err != nil {
+	if err := redisclient.Check(client); err != nil {
 		return fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	return nil

@@ -58,17 +58,22 @@
 // which the copy has and which time has not yet disposed of: it comes from
 // another line of rings. It is accepted, as every higher generation is.
 //
-// What remains: a generation that no live replica has read yet when Redis
-// loses it is gone. The message makes that a matter of milliseconds, and the
-// writer's own mark tells its next run (ringfile.ErrRollback).
+// What remains: a generation that nobody else has read yet when Redis loses it
+// and its writer's disk is lost too. The message makes that a matter of
+// milliseconds.
 //
 // # Restarts
 //
-// Config.MarkPath names a file with the highest generation that was seen. With
-// it a process that starts refuses an older ring, and Create refuses to make
-// a first ring where there was one; without it a fresh process believes what
-// Redis holds. If all replicas were down and Redis has lost the ring, the keys
-// are gone and have to be made anew: run Redis with persistence, or keep one
-// replica up. To go back on purpose, stop all replicas, remove their marks,
-// and start them on the old ring.
+// Config.CopyPath names a file with the newest value that was seen. A process
+// that starts goes on from there as if it had never ended: it writes back what
+// Redis lost, even if everybody was down at the time, and where Redis does not
+// answer it begins with its copy. [Shared.Checked] is then when the copy was
+// last known to be the ring (the file's time of change), so that the plan's
+// lease bounds how long that lasts. Without the file a fresh process believes
+// what Redis holds, and starts with nothing else. A copy that is sealed under
+// another master key still says how new the ring must be at least.
+//
+// To go back or to begin anew on purpose: stop all replicas, remove their copies,
+// and start them on the ring that is to be. One copy that is left, of a higher
+// generation, would be written back.
 package ringredis

@@ -28,7 +28,7 @@ func Example() {
 		Client:    client,
 		Namespace: "prod",
 		Master:    ringfile.NewMasterKey(), // in earnest: ringfile.ParseMasterKey
-		MarkPath:  "/var/lib/sealring/ring.seen",
+		CopyPath:  "/var/lib/sealring/ring.redis",
 	}
 
 	// The administrator.

@@ -3,8 +3,6 @@ package ringredis_test
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -186,74 +184,6 @@ func TestTheMasterKeyIsChangedByAddingPromotingAndRewrapping(t *testing.T) {
 		t.Error("rewrapping told of another ring")
 	}
 	update(t, reader, change)
-}
-
-func TestTheMarkHoldsOverARestart(t *testing.T) {
-	r := furnish(t)
-	first := r.value(t)
-	cfg := r.cfg
-	cfg.MarkPath = filepath.Join(t.TempDir(), "ring.seen")
-	s := open(t, cfg)
-	w := watch(t, s)
-	update(t, open(t, r.other(t)), change) // by another: what is read counts too
-	w.ring(t, 2)
-	info, err := os.Lstat(cfg.MarkPath)
-	text, err2 := os.ReadFile(cfg.MarkPath)
-	if err != nil || err2 != nil || info.Mode() != 0o600 || string(text) != "2" {
-		t.Fatalf("the mark is %q, %v, %v, %v", text, info.Mode(), err, err2)
-	}
-	w.calm(t, s)
-	if again, err := os.Lstat(cfg.MarkPath); err != nil || !os.SameFile(info, again) {
-		t.Errorf("the mark was written again although nothing changed: %v", err)
-	}
-	older := redis.NewClient(&redis.Options{Addr: r.server.Addr(), DB: 1, ContextTimeoutEnabled: true})
-	defer older.Close()
-	cfg.Client = older
-	if err := older.Set(t.Context(), key, first, 0).Err(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ringredis.Open(t.Context(), cfg); !errors.Is(err, ringfile.ErrRollback) {
-		t.Errorf("an older ring after a restart: %v", err)
-	}
-	older.Del(t.Context(), key)
-	if _, err := ringredis.Open(t.Context(), cfg); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("no ring after a restart: %v", err)
-	}
-	if err := ringredis.Create(t.Context(), cfg, newRing(t)); !errors.Is(err, ringfile.ErrRollback) {
-		t.Errorf("a first ring where there was one: %v", err)
-	}
-	if n := older.Exists(t.Context(), key).Val(); n != 0 {
-		t.Error("it was written nevertheless")
-	}
-	if err := os.WriteFile(cfg.MarkPath, []byte("x"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := ringredis.Open(t.Context(), cfg); !errors.Is(err, ringfile.ErrDamaged) || !strings.Contains(err.Error(), cfg.MarkPath) {
-		t.Errorf("a damaged mark: %v", err)
-	}
-}
-
-func TestAMarkThatCanNotBeWrittenIsSaidAndWrittenLater(t *testing.T) {
-	r := furnish(t)
-	cfg := r.cfg
-	folder := filepath.Join(t.TempDir(), "state")
-	if err := os.Mkdir(folder, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	cfg.MarkPath = filepath.Join(folder, "ring.seen")
-	s := open(t, cfg)
-	w := watch(t, s)
-	if err := os.Rename(folder, folder+".away"); err != nil {
-		t.Fatal(err)
-	}
-	update(t, open(t, r.other(t)), change)
-	w.ring(t, 2) // it counts all the same
-	w.fault(t, fs.ErrNotExist, cfg.MarkPath)
-	w.calm(t, s)
-	if err := os.Rename(folder+".away", folder); err != nil {
-		t.Fatal(err)
-	}
-	eventually(t, "the mark", func() bool { text, _ := os.ReadFile(cfg.MarkPath); return string(text) == "2" })
 }
 
 func TestAnUnusableConfigIsRefused(t *testing.T) {

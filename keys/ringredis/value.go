@@ -29,16 +29,26 @@ func (b *box) seal(ring *keys.Ring) (string, error) {
 }
 
 func (b *box) unseal(value string) (*keys.Ring, error) {
-	number, sealed, ok := strings.Cut(value, ":")
-	if !ok || len(number) > 20 {
-		return nil, fmt.Errorf("%w: no generation stands before it", ringfile.ErrDamaged)
+	number, sealed, err := split(value)
+	if err != nil {
+		return nil, err
 	}
 	ring, err := ringfile.UnsealFor(b.namespace, []byte(sealed), b.masters...)
 	if err != nil {
 		return nil, err
 	}
-	if number != strconv.FormatUint(ring.Generation(), 10) {
+	if number != ring.Generation() {
 		return nil, fmt.Errorf("%w: generation %d is inside, outside stands another", ringfile.ErrDamaged, ring.Generation())
 	}
 	return ring, nil
+}
+
+// split tells the generation, which is zero of no ring, from what is sealed.
+func split(value string) (generation uint64, sealed string, err error) {
+	number, sealed, ok := strings.Cut(value, ":")
+	generation, err = strconv.ParseUint(number, 10, 64)
+	if !ok || err != nil || generation == 0 || strconv.FormatUint(generation, 10) != number {
+		return 0, "", fmt.Errorf("%w: no generation stands before it", ringfile.ErrDamaged)
+	}
+	return generation, sealed, nil
 }

@@ -31,6 +31,7 @@ func (s *Shared) Watch(ctx context.Context, changed func(*keys.Ring), failed fun
 	listening.Go(func() { s.listen(ctx, wake) })
 	defer listening.Wait()
 	t := &teller{changed: changed, failed: failed}
+	t.fail(s.alarm)
 	for {
 		t.tell(ctx, s)
 		select {
