@@ -9,6 +9,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/spf13/cobra"
 )
 
@@ -38,7 +39,8 @@ type app struct {
 
 	format   string // of -o
 	settings settings
-	started  bool // a command's work has begun: errors are no longer about usage
+	redis    redis.UniversalClient // once a command has asked for it
+	started  bool                  // a command's work has begun: errors are no longer about usage
 }
 
 func newApp(env []string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -106,7 +108,7 @@ func (a *app) command(c *cobra.Command, uses []string, do work) *cobra.Command {
 			}
 		}
 		a.started = true
-		return do(c.Context(), args)
+		return errors.Join(do(c.Context(), args), a.closeClient())
 	}
 	return c
 }

@@ -8,6 +8,7 @@ import (
 	"net"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/sealring-dev/sealring/authsvc"
@@ -27,11 +28,12 @@ type daemon struct {
 	public, admin net.Listener
 }
 
-// openDaemon opens everything in the data folder. Nothing is served before
-// run.
-func openDaemon(s *settings, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
+// openDaemon opens everything in the data folder, and what is shared in Redis
+// if there is a client of it, which is not closed here. Nothing is served
+// before run.
+func openDaemon(ctx context.Context, s *settings, client redis.UniversalClient, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
 	d := &daemon{log: log, public: public, admin: admin}
-	cfg, err := d.config(s)
+	cfg, err := d.config(ctx, s, client)
 	if err != nil {
 		return nil, err
 	}
@@ -39,8 +41,8 @@ func openDaemon(s *settings, public, admin net.Listener, log *slog.Logger) (*dae
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	cfg.Log, cfg.Sessions = d.store, d.store
-	if s.shared() {
-		if d.shared, err = s.openShared(d.store, log); err != nil {
+	if client != nil {
+		if d.shared, err = openShared(client, d.store, log); err != nil {
 			return nil, errors.Join(err, d.store.Close())
 		}
 		cfg.Log, cfg.Sessions, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.log.Skew
@@ -59,7 +61,7 @@ func (d *daemon) close() error {
 	return errors.Join(d.shared.close(), d.store.Close())
 }
 
-func (d *daemon) config(s *settings) (authsvc.Config, error) {
+func (d *daemon) config(ctx context.Context, s *settings, client redis.UniversalClient) (authsvc.Config, error) {
 	cfg := authsvc.Config{
 		Issuer: s.Issuer, Audiences: s.Audiences,
 		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
@@ -67,7 +69,7 @@ func (d *daemon) config(s *settings) (authsvc.Config, error) {
 		Logger: d.log,
 	}
 	var err error
-	if d.ring, err = s.openRing(); err != nil {
+	if d.ring, err = s.openRing(ctx, s.ringIn(client)); err != nil {
 		return cfg, err
 	}
 	cfg.Ring, cfg.RingChecked = d.ring.Ring(), d.ring.Checked

@@ -17,6 +17,8 @@ const (
 	masterFile  = "master.key"
 	ringFile    = "ring.jwe"
 	seenFile    = "ring.jwe.seen"
+	movedFile   = "ring.jwe.moved"
+	redisCopy   = "ring.redis"
 	usersFile   = "users.json"
 	clientsFile = "clients.json"
 	storeFile   = "store.db"
@@ -77,7 +79,11 @@ func (s *settings) masterKey() (ringfile.MasterKey, error) {
 	text := s.MasterKey.Reveal()
 	if text == "" {
 		var err error
-		if text, err = privateFile(s.path(masterFile)); err != nil {
+		text, err = privateFile(s.path(masterFile))
+		if errors.Is(err, fs.ErrNotExist) && s.shared() {
+			err = fmt.Errorf("%w; a ring in Redis opens with the %s of the folder in which it was made: copy it here, or name it as master_key_file", err, masterFile)
+		}
+		if err != nil {
 			return ringfile.MasterKey{}, fmt.Errorf("reading master key: %w", err)
 		}
 	}
@@ -97,38 +103,6 @@ func (s *settings) newMasterKey() (ringfile.MasterKey, error) {
 		}
 	}
 	return s.masterKey()
-}
-
-// openRing opens the key ring of the data folder.
-func (s *settings) openRing() (ringStore, error) {
-	if err := checkData(s.Data); err != nil {
-		return nil, err
-	}
-	if _, err := os.Stat(s.path(ringFile)); errors.Is(err, fs.ErrNotExist) {
-		if err := s.checkLost(); err != nil {
-			return nil, err
-		}
-		return nil, fmt.Errorf("no key ring in %s: make one with `sealring keys init --data %s`", s.Data, s.Data)
-	}
-	masters, err := s.masterKeys()
-	if err != nil {
-		return nil, err
-	}
-	f, err := ringfile.Open(s.path(ringFile), masters[0], masters[1:]...)
-	if err != nil {
-		return nil, fmt.Errorf("opening key ring: %w", err)
-	}
-	return f, nil
-}
-
-// checkLost refuses to take a lost ring for one that was never made: a new one
-// ends every session, and nobody shall do that without being told.
-func (s *settings) checkLost() error {
-	if !exists(s.path(seenFile)) {
-		return nil
-	}
-	return fmt.Errorf("the key ring %s is gone (%s says that there was one): restore it from a backup; or begin anew, which ends every session: remove %[2]s, then `sealring keys init --data %s`",
-		s.path(ringFile), s.path(seenFile), s.Data)
 }
 
 // adminToken is the configured one, or that of the data folder.

@@ -130,11 +130,11 @@ func (s *settings) devFolder(info *devRun) error {
 // sure that no other service runs in this folder, with the secrets of before.
 func (s *settings) openDev(ctx context.Context, info *devRun, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
 	if !exists(s.path(ringFile)) {
-		if _, err := s.newRing(); err != nil {
+		if _, _, err := s.newRing(ctx, s.ringIn(nil)); err != nil {
 			return nil, err
 		}
 	}
-	d, err := openDaemon(s, public, admin, log)
+	d, err := openDaemon(ctx, s, nil, public, admin, log)
 	if err != nil {
 		return nil, err
 	}

@@ -3,20 +3,18 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sealring-dev/sealring/keys"
-	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
 // The settings of the key commands: the lifetimes are what a ring's plan
 // follows from.
 var (
-	ringOnly  = []string{"data", "master_key", "other_master_key"}
+	ringOnly  = append([]string{"data", "master_key", "other_master_key"}, redisUses...)
 	ringTimes = append([]string{"access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}, ringOnly...)
 	adminUses = []string{"admin_url", "admin_listen", "admin_token"}
 )
@@ -41,69 +39,44 @@ func (a *app) keysInit() *cobra.Command {
 		Long: `Make the data folder, a master key, an admin token and a key ring with a
 signing key and a standby for each purpose. A ring that is there is never
 replaced. Keep the master key apart from backups of the ring: whoever has both
-can sign.`,
+can sign.
+
+With --redis the ring is put into Redis, for all replicas, and sealed there as it
+is in a file. A ring that the data folder has already is moved there, and no
+session ends: give every service --redis and restart it within the day. Each
+replica has a data folder of its own and needs the master key in it, or by
+setting; without it nobody can read what is in Redis.`,
 		Args: cobra.NoArgs,
 	}
 	dryRun(c, &dry)
-	return a.printing(a.command(c, append([]string{"alg"}, ringTimes...), func(context.Context, []string) error {
-		s := &a.settings
+	return a.printing(a.command(c, append([]string{"alg"}, ringTimes...), func(ctx context.Context, _ []string) error {
+		place, err := a.ringPlace()
+		if err != nil {
+			return err
+		}
 		if dry {
-			ring, err := s.plannedRing()
+			ring, _, err := a.settings.firstRing(ctx, place)
 			if err != nil {
 				return err
 			}
 			defer a.unchanged()
 			return a.printKeys(ring)
 		}
-		ring, err := s.newRing()
+		ring, moved, err := a.settings.newRing(ctx, place)
 		if err != nil {
 			return err
+		}
+		if moved {
+			a.say("The key ring of %s is in Redis now. Its file is %s, which nothing reads: keep it as a backup, or remove it.", a.settings.Data, movedFile)
 		}
 		return a.printKeys(ring)
 	}))
 }
 
-// plannedRing is a ring as it would be made, unless there is one already.
-func (s *settings) plannedRing() (*keys.Ring, error) {
-	if _, err := os.Stat(s.path(ringFile)); err == nil {
-		return nil, fmt.Errorf("there is a key ring in %s already; nothing was changed", s.Data)
-	}
-	if err := s.checkLost(); err != nil {
-		return nil, err
-	}
-	ring, err := keys.NewRing(s.plan(), keys.Alg(s.Alg), time.Now())
-	if err != nil {
-		return nil, fmt.Errorf("making key ring: %w", err)
-	}
-	return ring, nil
-}
-
-// newRing makes a ring, and whatever it needs, in the data folder.
-func (s *settings) newRing() (*keys.Ring, error) {
-	if err := makeData(s.Data); err != nil {
-		return nil, err
-	}
-	ring, err := s.plannedRing()
-	if err != nil {
-		return nil, err
-	}
-	master, err := s.newMasterKey()
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.newAdminToken(); err != nil {
-		return nil, err
-	}
-	if err := ringfile.Create(s.path(ringFile), master, ring); err != nil {
-		return nil, fmt.Errorf("writing key ring: %w", err)
-	}
-	return ring, nil
-}
-
 func (a *app) keysList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "Show every key and where it stands in its life", Args: cobra.NoArgs}
-	return a.printing(a.command(c, ringOnly, func(context.Context, []string) error {
-		f, err := a.settings.openRing()
+	return a.printing(a.command(c, ringOnly, func(ctx context.Context, _ []string) error {
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}

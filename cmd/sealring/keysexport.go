@@ -47,14 +47,14 @@ ES256 and RS256, not EdDSA.`,
 	c.Flags().StringVar(&dir, "dir", "", "folder to write to; made if it is not there")
 	dryRun(c, &dry)
 	uses := append([]string{"issuer"}, ringOnly...)
-	return a.printing(a.command(c, uses, func(context.Context, []string) error {
+	return a.printing(a.command(c, uses, func(ctx context.Context, _ []string) error {
 		if format != "jwks" && format != "pem" {
 			return usagef("--format is jwks or pem, not %q", format)
 		}
 		if dir == "" && format == "pem" {
 			return usagef("--dir is missing: where to write one file for each key")
 		}
-		f, err := a.settings.openRing()
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}

@@ -21,7 +21,7 @@ valid is touched.`,
 	}
 	dryRun(c, &dry)
 	return a.printing(a.command(c, ringOnly, func(ctx context.Context, _ []string) error {
-		f, err := a.settings.openRing()
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}

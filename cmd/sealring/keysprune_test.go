@@ -44,7 +44,7 @@ func TestPruneDropsWhatIsOverUnlessItIsADryRun(t *testing.T) {
 	if out := prune(); strings.Count(out, "dropped") != 2 {
 		t.Errorf("it says\n%s", out)
 	}
-	f, err := s.openRing()
+	f, err := s.openRing(t.Context(), s.ringIn(nil))
 	must(t, err)
 	if n := len(f.Ring().Keys()); n != 8 {
 		t.Errorf("%d keys are left", n)

@@ -51,7 +51,7 @@ first 8 characters or more; write -- before one that begins with a dash.`,
 		if timeout <= 0 {
 			return usagef("--timeout is how long to wait, not %s", timeout)
 		}
-		f, err := a.settings.openRing()
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}

@@ -53,12 +53,12 @@ then only restart the service, within that day.`,
 		if err != nil {
 			return err
 		}
-		before, err := a.settings.openRing() // with the keys it has now
+		before, err := a.openRing(ctx) // with the keys it has now
 		if err != nil {
 			return err
 		}
 		if !dry {
-			if err := a.settings.rewrap(ctx, next); err != nil {
+			if err := a.rewrap(ctx, next); err != nil {
 				return err
 			}
 		}
@@ -114,30 +114,38 @@ func (a *app) newMaster(file string) (ringfile.MasterKey, error) {
 	return key, nil
 }
 
+func (a *app) rewrap(ctx context.Context, next ringfile.MasterKey) error {
+	place, err := a.ringPlace()
+	if err != nil {
+		return err
+	}
+	return a.settings.rewrap(ctx, place, next)
+}
+
 // rewrap seals the ring under next. Where the master key is in the data
 // folder, next takes its place there.
-func (s *settings) rewrap(ctx context.Context, next ringfile.MasterKey) error {
+func (s *settings) rewrap(ctx context.Context, place ringPlace, next ringfile.MasterKey) error {
 	masters, err := s.masterKeys()
 	if err != nil {
 		return err
 	}
 	own := s.MasterKey == ""
 	if own {
-		if err := s.finishRewrap(masters); err != nil {
+		if err := s.finishRewrap(ctx, place, masters); err != nil {
 			return err
 		}
 		if err := renameio.WriteFile(s.path(nextMasterFile), []byte(next.Reveal()+"\n"), 0o600); err != nil {
 			return fmt.Errorf("writing new master key: %w", err)
 		}
 	}
-	f, err := ringfile.Open(s.path(ringFile), next, masters...)
+	f, err := place.open(ctx, append([]ringfile.MasterKey{next}, masters...)...)
 	if err != nil {
 		return fmt.Errorf("opening key ring: %w", err)
 	}
 	if err := f.Rewrap(ctx); err != nil {
 		return err
 	}
-	if _, err := ringfile.Open(s.path(ringFile), next); err != nil {
+	if _, err := place.open(ctx, next); err != nil {
 		return fmt.Errorf("reading back the key ring: %w", err)
 	}
 	if !own {
@@ -151,12 +159,14 @@ func (s *settings) rewrap(ctx context.Context, next ringfile.MasterKey) error {
 
 // finishRewrap ends a change that was cut off: the ring is sealed under the
 // next master key already, and that must not be written over.
-func (s *settings) finishRewrap(masters []ringfile.MasterKey) error {
+func (s *settings) finishRewrap(ctx context.Context, place ringPlace, masters []ringfile.MasterKey) error {
 	if !exists(s.path(nextMasterFile)) {
 		return nil
 	}
-	if _, err := ringfile.Open(s.path(ringFile), masters[len(masters)-1]); err != nil {
+	if _, err := place.open(ctx, masters[len(masters)-1]); errors.Is(err, ringfile.ErrMasterKey) {
 		return nil // it is not: the change had not come so far
+	} else if err != nil {
+		return fmt.Errorf("finishing an earlier change of the master key: %w", err)
 	}
 	return os.Rename(s.path(nextMasterFile), s.path(masterFile))
 }

@@ -21,7 +21,7 @@ func newDataFolder(t *testing.T) *settings {
 		}
 	}
 	s.Data = t.TempDir()
-	_, err := s.newRing()
+	_, _, err := s.newRing(t.Context(), s.ringIn(nil))
 	must(t, err)
 	return s
 }
@@ -35,14 +35,14 @@ func cutOff(t *testing.T, s *settings, next ringfile.MasterKey) {
 	defer lock.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Millisecond)
 	defer cancel()
-	if err := s.rewrap(ctx, next); err == nil {
+	if err := s.rewrap(ctx, s.ringIn(nil), next); err == nil {
 		t.Fatal("the lock was passed by")
 	}
 }
 
 func opens(t *testing.T, s *settings, when string) {
 	t.Helper()
-	if _, err := s.openRing(); err != nil {
+	if _, err := s.openRing(t.Context(), s.ringIn(nil)); err != nil {
 		t.Fatalf("%s: %v", when, err)
 	}
 }
@@ -53,13 +53,13 @@ func TestARewrapThatIsCutOffLosesNoMasterKey(t *testing.T) {
 	opens(t, s, "cut off before the ring is written")
 
 	next := ringfile.NewMasterKey()
-	must(t, s.rewrap(t.Context(), next))
+	must(t, s.rewrap(t.Context(), s.ringIn(nil), next))
 	opens(t, s, "after a second try")
 
 	old, err := os.ReadFile(s.path(masterFile))
 	must(t, err)
 	after := ringfile.NewMasterKey()
-	must(t, s.rewrap(t.Context(), after))
+	must(t, s.rewrap(t.Context(), s.ringIn(nil), after))
 	must(t, os.Rename(s.path(masterFile), s.path(nextMasterFile))) // as if cut off before the last step
 	must(t, os.WriteFile(s.path(masterFile), old, 0o600))
 	opens(t, s, "cut off before the new key is in its place")

@@ -60,7 +60,7 @@ confirmed the rotated ring. Progress goes to standard error. When the time of
 		if r.timeout <= 0 {
 			return usagef("--timeout is how long to wait, not %s", r.timeout)
 		}
-		f, err := a.settings.openRing()
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}

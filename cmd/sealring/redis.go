@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/sealring-dev/sealring/keys/ringredis"
 	"github.com/sealring-dev/sealring/redisclient"
 )
 
@@ -24,14 +26,53 @@ func (quietRedis) Printf(context.Context, string, ...any) {}
 // shared says whether there is a Redis that replicas share.
 func (s *settings) shared() bool { return s.Redis != "" }
 
-// openRedis makes the client of the Redis that is set; the caller closes it.
-// It asks Redis nothing.
+// openRedis makes the client of the Redis that is set. It asks Redis nothing.
 func (s *settings) openRedis() (redis.UniversalClient, error) {
 	cfg, err := s.redisConfig()
 	if err != nil {
 		return nil, err
 	}
 	return redisclient.New(cfg)
+}
+
+// client is the client of the Redis that is set, nil if there is none. It is
+// closed when the command ends.
+func (a *app) client() (redis.UniversalClient, error) {
+	if a.redis != nil || !a.settings.shared() {
+		return a.redis, nil
+	}
+	var err error
+	a.redis, err = a.settings.openRedis()
+	return a.redis, err
+}
+
+func (a *app) closeClient() error {
+	if a.redis == nil {
+		return nil
+	}
+	return a.redis.Close()
+}
+
+// ringPlace is where the key ring is by the settings.
+func (a *app) ringPlace() (ringPlace, error) {
+	client, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	return a.settings.ringIn(client), nil
+}
+
+// openRing opens the key ring for a command, and says what was amiss with it.
+func (a *app) openRing(ctx context.Context) (ringStore, error) {
+	place, err := a.ringPlace()
+	if err != nil {
+		return nil, err
+	}
+	ring, err := a.settings.openRing(ctx, place)
+	if s, ok := ring.(*ringredis.Shared); ok && s.Found() != nil {
+		a.say("Note: %v (generation %d of the key ring, known to be in Redis %s)", s.Found(), s.Ring().Generation(), away(s.Checked(), time.Now()))
+	}
+	return ring, err
 }
 
 func (s *settings) redisConfig() (redisclient.Config, error) {

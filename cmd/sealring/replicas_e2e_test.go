@@ -11,8 +11,8 @@ import (
 	"github.com/sealring-dev/sealring/authsvc/storetest/redistest"
 )
 
-// replica is one more auth service of the same site: with a data folder and
-// addresses of its own, and the same keys, users and Redis.
+// replica is one more auth service of the same site, whose ring is in Redis:
+// with a data folder and addresses of its own, the same master key and users.
 func (s *site) replica(t *testing.T, args ...string) *site {
 	t.Helper()
 	r := *s
@@ -20,7 +20,7 @@ func (s *site) replica(t *testing.T, args ...string) *site {
 	if err := os.Mkdir(r.data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{masterFile, ringFile, seenFile, usersFile, clientsFile} {
+	for _, name := range []string{masterFile, usersFile, clientsFile} {
 		raw, err := os.ReadFile(filepath.Join(s.data, name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(r.data, name), raw, 0o600)
@@ -35,6 +35,12 @@ func (s *site) replica(t *testing.T, args ...string) *site {
 	return &r
 }
 
+// moveRing moves the site's ring to Redis.
+func (s *site) moveRing(t *testing.T, server *redistest.Server) {
+	t.Helper()
+	command(t, "", "keys", "init", "--data", s.data, "--redis", server.URL())
+}
+
 // addr is where the replica's public listener is.
 func (s *site) addr() string { return strings.Replace(s.direct, "http://localhost", "127.0.0.1", 1) }
 
@@ -43,6 +49,7 @@ func (s *site) addr() string { return strings.Replace(s.direct, "http://localhos
 func TestReplicasShareWhatWasRevoked(t *testing.T) {
 	redis := redistest.Start(t)
 	base := newSite(t)
+	base.moveRing(t, redis)
 	a, b := base.replica(t, "--redis", redis.URL()), base.replica(t, "--redis", redis.URL())
 	a.startAuth(t)
 	b.startAuth(t)

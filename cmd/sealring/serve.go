@@ -42,11 +42,15 @@ while it runs. It speaks plain HTTP: put a proxy with TLS in front of it.`,
 		if err := a.settings.check(); err != nil {
 			return err
 		}
+		client, err := a.client()
+		if err != nil {
+			return err
+		}
 		public, admin, err := a.settings.listenBoth()
 		if err != nil {
 			return err
 		}
-		d, err := openDaemon(&a.settings, public, admin, log)
+		d, err := openDaemon(ctx, &a.settings, client, public, admin, log)
 		if err != nil {
 			return errors.Join(err, public.Close(), admin.Close())
 		}

@@ -14,7 +14,6 @@ import (
 
 // sharedStore is what the replicas of the auth service remember together.
 type sharedStore struct {
-	client   redis.UniversalClient
 	log      *redisstore.Log
 	sessions *redisstore.Sessions
 }
@@ -22,16 +21,12 @@ type sharedStore struct {
 // openShared opens the shared store over this replica's own one, which is its
 // journal. A Redis that is away is no error: the service begins with what the
 // journal holds.
-func (s *settings) openShared(journal *boltstore.Store, log *slog.Logger) (*sharedStore, error) {
-	redis.SetLogger(quietRedis{})
-	client, err := s.openRedis()
-	if err != nil {
-		return nil, err
-	}
-	st := &sharedStore{client: client}
+func openShared(client redis.UniversalClient, journal *boltstore.Store, log *slog.Logger) (*sharedStore, error) {
+	st := new(sharedStore)
+	var err error
 	st.log, err = redisstore.OpenLog(context.Background(), redisstore.LogConfig{Client: client, Journal: journal, Logger: log})
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), client.Close())
+		return nil, fmt.Errorf("opening the shared store: %w", err)
 	}
 	if st.sessions, err = st.log.Sessions(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), st.close())
@@ -39,6 +34,4 @@ func (s *settings) openShared(journal *boltstore.Store, log *slog.Logger) (*shar
 	return st, nil
 }
 
-func (st *sharedStore) close() error {
-	return errors.Join(st.log.Close(), st.client.Close())
-}
+func (st *sharedStore) close() error { return st.log.Close() }

@@ -21,7 +21,7 @@ const (
 // folder.
 func (a *app) keySource(ctx context.Context, named []string) (keys.Source, error) {
 	if len(named) == 0 {
-		f, err := a.settings.openRing()
+		f, err := a.openRing(ctx)
 		if err != nil {
 			return nil, err
 		}
