@@ -18,10 +18,10 @@ type Check struct {
 
 // Explain says check by check why an artefact of any kind is accepted or not:
 // an access token, a session cookie (the seal, then the token in it), a
-// refresh token, an entry of the feed. It runs the very checks of Verify and
-// Open in the same order, but goes on where Verify stops as long as a check
-// does not need the one that failed. The artefact is accepted if every Check
-// is OK. The kind is taken from its own typ; without a known one it is
+// refresh token (the seal, then its two ends), an entry of the feed. It runs
+// the very checks of Verify and Open in the same order, but goes on where
+// Verify stops as long as a check does not need the one that failed. The
+// artefact is accepted if every Check is OK. The kind is taken from its own typ; without a known one it is
 // explained as an access token.
 func Explain(raw string, src keys.Source, e Expect, now time.Time) []Check {
 	if err := e.check(); err != nil {
@@ -38,6 +38,7 @@ func Explain(raw string, src keys.Source, e Expect, now time.Time) []Check {
 		}
 	case TypRefresh:
 		t.note(a, gate, sealed, refreshRead)
+		t.each(a, refreshJudged)
 	case TypFeed, TypKeys:
 		t.note(a, gate, signed)
 	default:
@@ -68,8 +69,13 @@ func (t *trail) token(raw string, src keys.Source, e Expect, now time.Time) {
 	kind, _ := kindOf(TypAccess)
 	a := &artefact{raw: raw, kind: kind, src: src, expect: e, now: now}
 	t.note(a, gate, signed, read)
+	t.each(a, judged)
+}
+
+// each notes checks that do not need each other.
+func (t *trail) each(a *artefact, list []check) {
 	stop := t.failed
-	for _, c := range judged { // each on its own
+	for _, c := range list {
 		t.failed = stop
 		t.one(a, c)
 	}
@@ -135,9 +141,15 @@ func foundRefresh(a *artefact) string {
 	if a.refresh == nil {
 		return ""
 	}
-	return "generation " + strconv.FormatUint(uint64(a.refresh.Generation), 10) +
-		", idle end " + a.when(a.refresh.IdleEnd) + ", session end " + a.when(a.refresh.SessionEnd)
+	mode := "token"
+	if a.refresh.Cookie {
+		mode = "cookie"
+	}
+	return "sub " + strconv.Quote(a.refresh.Subject) + ", generation " + strconv.FormatUint(uint64(a.refresh.Generation), 10) + ", mode " + mode
 }
+
+func foundIdleEnd(a *artefact) string    { return a.when(a.refresh.IdleEnd) }
+func foundSessionEnd(a *artefact) string { return a.when(a.refresh.SessionEnd) }
 
 // when is a time and how far it is away.
 func (a *artefact) when(t time.Time) string {

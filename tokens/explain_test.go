@@ -51,8 +51,16 @@ func TestExplainSaysCheckByCheck(t *testing.T) {
 		"a cookie with another audience": {raw: a["session"], change: func(e *tokens.Expect) { e.Audiences = []string{"x"} },
 			want: "+length +form +header +type +algorithm +key +seal +session +token/length +token/form +token/header +token/type " +
 				"+token/algorithm +token/key +token/signature +token/claims +token/issuer -token/audience +token/not-before +token/login +token/expiry"},
-		"a refresh token": {raw: a["refresh"], want: "+length +form +header +type +algorithm +key +seal +refresh"},
-		"a frame":         {raw: a["feed"], want: "+length +form +header +type +algorithm +key +signature"},
+		"a refresh token": {raw: a["refresh"], want: "+length +form +header +type +algorithm +key +seal +refresh +idle-end +session-end"},
+		"a refresh token in its last second": {raw: a["refresh"], now: noon.Add(30*time.Minute - time.Second),
+			want: "+length +form +header +type +algorithm +key +seal +refresh +idle-end +session-end"},
+		"a refresh token that was not used in time": {raw: a["refresh"], now: noon.Add(30 * time.Minute),
+			want: "+length +form +header +type +algorithm +key +seal +refresh -idle-end +session-end"},
+		"a refresh token after its session": {raw: a["refresh"], now: noon.Add(11 * time.Hour),
+			want: "+length +form +header +type +algorithm +key +seal +refresh -idle-end -session-end"},
+		"an edited refresh token": {raw: a["refresh"][:len(a["refresh"])-4] + "AAAA",
+			want: "+length +form +header +type +algorithm +key -seal .refresh .idle-end .session-end"},
+		"a frame": {raw: a["feed"], want: "+length +form +header +type +algorithm +key +signature"},
 		"an Expect without an issuer": {raw: a["access ES256"], change: func(e *tokens.Expect) { e.Issuer = "" },
 			want: "-expectation"},
 	} {
@@ -138,9 +146,31 @@ func TestInspectUnverifiedDecodesWithoutTrust(t *testing.T) {
 	if in.Alg != "HS256" || in.Typ != "" || string(in.Payload) != `{"a":1}` {
 		t.Errorf("%+v", in)
 	}
-	for _, raw := range []string{"", ".", "..", "a.b.c", "e30", "e30.e30", b64("[]") + "..", b64(`{"a":1,"a":2}`) + "..", "e30..\n"} {
+	for _, raw := range []string{"", ".", "a.b.c", "e30", "e30.e30", "e30..\n"} {
 		if _, err := tokens.InspectUnverified(raw); err != tokens.ErrUnreadable {
 			t.Errorf("%q: %v", raw, err)
+		}
+	}
+}
+
+// Whoever looks for a fault must see what is there, and be told of it.
+func TestInspectUnverifiedSaysWhatIsNotStrictJSON(t *testing.T) {
+	for _, c := range []struct{ header, payload, headerFault, payloadFault string }{
+		{`{"alg":"none"}`, `{"a":1}`, "", ""},
+		{`{"alg":"none"}`, `[1]`, "", ""},
+		{`{"alg":"none","alg":"ES256"}`, `{"a":1,"a":2}`, "duplicate name", "duplicate name"},
+		{"{\"alg\":\"\xff\"}", "{\"a\":\"\xff\"}", "not UTF-8", "not UTF-8"},
+		{`[]`, "\x01\x02", "not JSON", "not JSON"},
+		{`{"\u0061lg":"none"}`, `{"a":"\ud800"}`, "escape in a name", "half a surrogate pair"},
+		{`{"alg":"none"}x`, `{} {}`, "data after the document", "data after the document"},
+	} {
+		in, err := tokens.InspectUnverified(b64(c.header) + "." + b64(c.payload) + ".")
+		if err != nil || in.HeaderFault != c.headerFault || in.PayloadFault != c.payloadFault ||
+			string(in.Header) != c.header || string(in.Payload) != c.payload {
+			t.Errorf("%s %s: %+v, %v", c.header, c.payload, in, err)
+		}
+		if c.headerFault != "" && err == nil && in.Alg+in.Typ+in.KeyID != "" {
+			t.Errorf("%s: it names %q %q %q", c.header, in.Alg, in.Typ, in.KeyID)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -142,8 +143,11 @@ func FuzzInspectUnverified(f *testing.F) {
 	seed(f, x)
 	f.Fuzz(func(t *testing.T, raw string) {
 		in, err := tokens.InspectUnverified(raw)
-		if err == nil && len(in.Header) == 0 {
-			t.Fatal("decoded no header")
+		if err == nil && in.HeaderFault == "" && (len(in.Header) == 0 || !json.Valid(in.Header)) {
+			t.Fatalf("no fault in %q", in.Header)
+		}
+		if err == nil && !in.Sealed && in.PayloadFault == "" && !json.Valid(in.Payload) {
+			t.Fatalf("no fault in %q", in.Payload)
 		}
 	})
 }

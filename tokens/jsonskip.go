@@ -75,3 +75,15 @@ func checkObject(doc string) error {
 	}
 	return r.end()
 }
+
+// checkDocument reports what is wrong with a document that may be any value.
+func checkDocument(doc string) error {
+	r, err := newReader(doc)
+	if err != nil {
+		return err
+	}
+	if err := r.skip(); err != nil {
+		return err
+	}
+	return r.end()
+}

@@ -73,6 +73,28 @@ func (a *artefact) checkRefresh() error {
 	return nil
 }
 
+// refreshJudged are the ends of a refresh token, as whoever takes it judges
+// them: without a leeway, since the clock that set them judges them. Each is
+// independent of the other.
+var refreshJudged = []check{
+	{"idle-end", (*artefact).checkIdleEnd, foundIdleEnd},
+	{"session-end", (*artefact).checkSessionEnd, foundSessionEnd},
+}
+
+func (a *artefact) checkIdleEnd() error {
+	if !a.now.Before(a.refresh.IdleEnd) {
+		return refuse(Expired, "it was not used in time")
+	}
+	return nil
+}
+
+func (a *artefact) checkSessionEnd() error {
+	if !a.now.Before(a.refresh.SessionEnd) {
+		return refuse(Expired, "the session has ended")
+	}
+	return nil
+}
+
 // validate holds at sealing as on opening.
 func (r *Refresh) validate() error {
 	if r.SessionID.IsZero() {
