@@ -114,7 +114,7 @@ func TestWhatTheAdminAPIAnswersBecomesOneLine(t *testing.T) {
 		"without detail":     {503, `{"title":"unavailable"}`, "the admin API answered 503: unavailable"},
 		"something else":     {502, `<html>`, "the admin API answered 502 Bad Gateway"},
 		"a wrong token":      {401, `{"title":"unauthorized"}`, "does not take this admin token"},
-		"a hostile terminal": {400, `{"title":"\u001b[2Jx"}`, "400: �[2Jx"},
+		"a hostile terminal": {400, `{"title":"\u001b[2Jx"}`, `400: \u001b[2Jx`},
 	} {
 		if err := problem(c.status, []byte(c.body)); !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %s", name, err, c.want)

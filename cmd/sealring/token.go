@@ -48,32 +48,56 @@ be seen. ` + "`sealring token explain`" + ` says whether it is accepted.
 	}))
 }
 
+// inspectionView has JSON where all readers read it alike. Else it has the
+// bytes in base64url, and what is wrong with them.
 type inspectionView struct {
-	Header  json.RawMessage `json:"header"`
-	Payload any             `json:"payload,omitempty"` // JSON, or base64url of what is not
-	Sealed  bool            `json:"sealed"`
+	Header       any    `json:"header"`
+	HeaderFault  string `json:"header_fault,omitempty"`
+	Payload      any    `json:"payload,omitempty"`
+	PayloadFault string `json:"payload_fault,omitempty"`
+	Sealed       bool   `json:"sealed"`
 }
 
 func (a *app) printInspection(in *tokens.Inspection) error {
-	view := inspectionView{Header: in.Header, Sealed: in.Sealed}
-	switch {
-	case in.Sealed:
+	view := inspectionView{
+		Header: document(in.Header, in.HeaderFault), HeaderFault: in.HeaderFault,
+		PayloadFault: in.PayloadFault, Sealed: in.Sealed,
+	}
+	rows := partRows("header", in.Header, in.HeaderFault)
+	if in.Sealed {
 		a.say("It is sealed: its payload can only be seen with the key (sealring token explain).")
-	case json.Valid(in.Payload):
-		view.Payload = json.RawMessage(in.Payload)
-	default:
-		view.Payload = base64.RawURLEncoding.EncodeToString(in.Payload)
-	}
-	if a.format == "json" {
-		return a.printJSON(view)
-	}
-	rows := memberRows("header", in.Header)
-	if raw, ok := view.Payload.(json.RawMessage); ok {
-		rows = append(rows, memberRows("payload", raw)...)
-	} else if view.Payload != nil {
-		rows = append(rows, []string{"payload", "", fmt.Sprintf("%d bytes that are not JSON", len(in.Payload)), ""})
+	} else {
+		view.Payload = document(in.Payload, in.PayloadFault)
+		rows = append(rows, partRows("payload", in.Payload, in.PayloadFault)...)
 	}
 	return a.print(view, []string{"PART", "NAME", "VALUE", "MEANS"}, rows)
+}
+
+func document(raw []byte, fault string) any {
+	if fault == "" {
+		return json.RawMessage(raw)
+	}
+	return base64.RawURLEncoding.EncodeToString(raw)
+}
+
+// mostRaw is how many bytes of what is not JSON a table shows.
+const mostRaw = 4 << 10
+
+// partRows lists the members of a part. Of one with a fault, it lists the raw
+// bytes, too, and the members that can be made out.
+func partRows(part string, raw []byte, fault string) [][]string {
+	if fault == "" {
+		return memberRows(part, raw)
+	}
+	value := base64.RawURLEncoding.EncodeToString(raw[:min(len(raw), mostRaw)])
+	if len(raw) > mostRaw {
+		value += "..."
+	}
+	rows := [][]string{{part, "(base64url)", value, fmt.Sprintf("%d bytes, no strict JSON: %s", len(raw), fault)}}
+	if json.Valid(raw) {
+		rows = append(rows, memberRows(part, raw)...)
+	}
+	return rows
 }
 
 // memberRows lists the members of an object as they stand in it.
