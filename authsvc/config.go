@@ -30,6 +30,11 @@ type Config struct {
 	JWKSMaxAge   time.Duration // max-age of the key set; zero: 5 min
 	RefreshGrace time.Duration // a parallel refresh within it gets the same successor; zero: 10 s, at most 5 min
 
+	// StrictRefresh answers a refresh that the store can not judge with 503.
+	// Zero: the client gets a new access token and keeps its refresh token, for
+	// 15 min at most, and the store judges afterwards.
+	StrictRefresh bool
+
 	Ring     *keys.Ring // the keys to begin with; SetRing changes them. Required.
 	Log      Log        // the revocations. Required.
 	Sessions Sessions   // the refresh states. Required.

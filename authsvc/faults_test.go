@@ -6,6 +6,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/authsvc/users"
@@ -83,7 +84,9 @@ func (l *faultyLog) Follow(ctx context.Context, deliver func(authsvc.Batch)) err
 type faultySessions struct {
 	authsvc.Sessions
 	fault    atomic.Bool
+	mute     atomic.Bool // the step is made, and its answer lost
 	presents atomic.Int64
+	settled  atomic.Int64
 }
 
 func (s *faultySessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Outcome, error) {
@@ -91,7 +94,20 @@ func (s *faultySessions) Present(ctx context.Context, p authsvc.Presentation) (a
 		return authsvc.Outcome{}, errDisk
 	}
 	s.presents.Add(1)
-	return s.Sessions.Present(ctx, p)
+	out, err := s.Sessions.Present(ctx, p)
+	if err == nil && s.mute.Load() {
+		return authsvc.Outcome{}, authsvc.ErrUnanswered
+	}
+	return out, err
+}
+
+func (s *faultySessions) Settle(ctx context.Context, p authsvc.Presentation, granted time.Time) (authsvc.Outcome, error) {
+	if s.fault.Load() || s.mute.Load() {
+		return authsvc.Outcome{}, errDisk
+	}
+	out, err := s.Sessions.Settle(ctx, p, granted)
+	s.settled.Add(1)
+	return out, err
 }
 
 // lines keeps what was logged.

@@ -82,7 +82,7 @@ func TestDegradedRefreshEndsWithKnowledge(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s.hub.asOf.Store(now.Add(-tc.ago).UnixMilli())
 			g := &grant{refresh: token, claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute)}}
-			err := s.degrade(r, g, token, errDown, now)
+			err := s.degrade(r, g, token, Presentation{SessionID: token.SessionID}, errDown, now)
 			var p *problem
 			switch {
 			case tc.ok && (err != nil || g.refresh != nil || g.claims.ExpiresAt.Sub(now) > maxDegradedLife):

@@ -1,6 +1,9 @@
 package authsvc
 
 import (
+	"cmp"
+	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -178,22 +181,29 @@ func (s *Service) expect() tokens.Expect {
 }
 
 // present shows the token to the store and completes the grant with what
-// comes of it.
+// comes of it. Each attempt has a retry id, the client's or one that nobody
+// hears of, by which it can be settled if its answer is lost.
 func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry string, now time.Time) error {
 	ctx, cancel := s.storeContext(r.Context())
 	defer cancel()
-	out, err := s.cfg.Sessions.Present(ctx, Presentation{
+	shown := Presentation{
 		SessionID: t.SessionID, Generation: t.Generation, IssuedAt: t.IssuedAt, ParentIssuedAt: t.ParentIssuedAt,
-		SessionEnd: t.SessionEnd, RetryID: retry, Grace: s.cfg.RefreshGrace,
-	})
+		SessionEnd: t.SessionEnd, RetryID: cmp.Or(retry, rand.Text()), Grace: s.cfg.RefreshGrace,
+	}
+	var out Outcome
+	err := s.settleFirst(ctx, t.SessionID)
+	if err == nil {
+		out, err = s.cfg.Sessions.Present(ctx, shown)
+	}
 	switch {
 	case errors.Is(err, ErrBadPresentation):
 		return invalidToken(err)
 	case err != nil:
-		return s.degrade(r, g, t, err, now)
+		return s.degrade(r, g, t, shown, err, now)
 	case !out.Verdict.Granted():
 		return s.ended(r, t, out)
 	}
+	s.progress.note(t.SessionID, out)
 	g.idleEnd = s.idleEnd(out.IssuedAt, t.SessionEnd)
 	g.refresh = successor(t, out, g.idleEnd)
 	return nil
@@ -239,12 +249,21 @@ func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refres
 
 // degrade renews the access token while the store can not answer. No
 // generation moves, so nothing can fork; and it goes on only while the service
-// is not too far behind in what was revoked.
-func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, cause error, now time.Time) error {
-	if now.Sub(s.hub.AsOf()) > maxKnowledge {
-		return unavailable(fmt.Errorf("presenting a refresh token: %w", cause))
+// is not too far behind in what was revoked, and knows of nothing that speaks
+// against the token. The store judges it when it is back.
+func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Presentation, cause error, now time.Time) error {
+	cause = fmt.Errorf("presenting a refresh token: %w", cause)
+	switch {
+	case s.cfg.StrictRefresh:
+		s.unsettled.add(attempt{shown, now, t.Subject}) // the step may have been made
+		return unavailable(cause)
+	case now.Sub(s.hub.AsOf()) > maxKnowledge:
+		return unavailable(cause)
+	case s.progress.replaced(shown, now.UnixMilli()):
+		return unavailable(fmt.Errorf("%w; an older token than the newest that is known", cause))
 	}
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
+	s.unsettled.add(attempt{shown, now, t.Subject})
 	g.refresh, g.idleEnd = nil, t.IdleEnd
 	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(maxDegradedLife))
 	return nil
@@ -263,12 +282,10 @@ func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
 	case Revoked:
 		reason = openapi.ProblemReasonRevoked
 	}
-	if out.Revocation.Type != 0 {
-		ctx, cancel := s.storeContext(r.Context())
-		defer cancel()
-		if err := s.cfg.Log.Append(ctx, s.lasting(out.Revocation)); err != nil && !errors.Is(err, ErrNotShared) {
-			s.log.ErrorContext(r.Context(), "appending a revocation", "err", err, "request_id", requestID(r))
-		}
+	ctx, cancel := s.storeContext(r.Context())
+	defer cancel()
+	if err := s.append(ctx, out.Revocation); err != nil {
+		s.log.ErrorContext(r.Context(), "appending a revocation", "err", err, "request_id", requestID(r))
 	}
 	return sessionEnded(reason, t.Cookie)
 }
@@ -278,4 +295,15 @@ func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
 func (s *Service) lasting(e revocation.Entry) revocation.Entry {
 	end := time.Unix(int64(e.Exp), 0).Add(s.slack())
 	return e.Merge(revocation.SessionEntry(e.ID, time.Time{}, end))
+}
+
+// append appends what an outcome carries, if it does.
+func (s *Service) append(ctx context.Context, e revocation.Entry) error {
+	if e.Type == 0 {
+		return nil
+	}
+	if err := s.cfg.Log.Append(ctx, s.lasting(e)); err != nil && !errors.Is(err, ErrNotShared) {
+		return err
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,6 +27,8 @@ type Service struct {
 	ran       atomic.Bool
 	newest    atomic.Int64 // latest auth_time given out, Unix seconds
 	fault     atomic.Pointer[ringFault]
+	unsettled unsettled
+	progress  progress
 	public    http.Handler
 	admin     http.Handler
 }
@@ -67,7 +70,10 @@ func (s *Service) Run(ctx context.Context) error {
 		return errors.New("running a service twice")
 	}
 	defer s.guard.Close()
+	var settling sync.WaitGroup
+	settling.Go(func() { s.settleAll(ctx) })
 	s.hub.run(ctx)
+	settling.Wait()
 	return nil
 }
 

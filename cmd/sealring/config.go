@@ -32,6 +32,8 @@ type settings struct {
 	JWKSMaxAge   time.Duration
 	RefreshGrace time.Duration
 
+	RefreshOutage string
+
 	LogLevel string
 
 	Redis         tokens.Secret // a password may be in it
@@ -68,6 +70,8 @@ func (s *settings) declared() []setting {
 		address("redis", &s.Redis, "Redis that the replicas share: redis://HOST:PORT, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST; rediss for TLS; empty: one service with its embedded store"),
 		secret("redis_password", &s.RedisPassword, "password of the Redis servers"),
 		text("redis_ca_file", &s.RedisCAFile, "", "certificates (PEM) that vouch for a rediss server; empty: those of the system"),
+
+		text("refresh_outage", &s.RefreshOutage, "degrade", "what a refresh gets while the store does not answer: degrade (an access token, for 15m at most) or strict (503)"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
 

@@ -65,7 +65,7 @@ func (d *daemon) config(ctx context.Context, s *settings, client redis.Universal
 	cfg := authsvc.Config{
 		Issuer: s.Issuer, Audiences: s.Audiences,
 		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
-		ClockSkew: s.ClockSkew, JWKSMaxAge: s.JWKSMaxAge, RefreshGrace: s.RefreshGrace,
+		ClockSkew: s.ClockSkew, JWKSMaxAge: s.JWKSMaxAge, RefreshGrace: s.RefreshGrace, StrictRefresh: s.RefreshOutage == "strict",
 		Logger: d.log,
 	}
 	var err error

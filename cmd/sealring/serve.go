@@ -20,7 +20,7 @@ import (
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
 	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "access_ttl", "idle_ttl", "session_ttl",
-	"clock_skew", "jwks_max_age", "refresh_grace", "log_level", "master_key", "other_master_key", "admin_token",
+	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -113,6 +113,7 @@ func (s *settings) check() error {
 	refuse(s.RefreshGrace > maxGrace, "refresh_grace is %s: at most %s, because a stolen refresh token goes unnoticed for so long", short(s.RefreshGrace), short(maxGrace))
 	refuse(s.RefreshGrace >= s.AccessTTL, "refresh_grace (%s) is not shorter than access_ttl (%s): lower it", short(s.RefreshGrace), short(s.AccessTTL))
 	refuse(s.ClockSkew > maxSkew, "clock_skew is %s: at most %s; keep the clocks closer together", short(s.ClockSkew), short(maxSkew))
+	refuse(s.RefreshOutage != "degrade" && s.RefreshOutage != "strict", "refresh_outage is %q: degrade or strict", s.RefreshOutage)
 	switch keys.Alg(s.Alg) {
 	case keys.ES256, keys.EdDSA, keys.RS256:
 	default:

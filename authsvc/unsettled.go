@@ -1,0 +1,139 @@
+package authsvc
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+const (
+	maxUnsettled = 100_000
+	settleEvery  = time.Second
+)
+
+// attempt is a refresh that the store did not judge: it gave no answer, or was
+// known to be away. The client got a new access token all the same.
+type attempt struct {
+	shown   Presentation
+	granted time.Time
+	subject string
+}
+
+// unsettled are the attempts that the store has still to judge. They are kept
+// in memory alone: what a replica that is killed meanwhile forgets is an alarm
+// about a thief, or a client that has to log in again because it comes, after
+// the grace, with a token whose successor it never got.
+type unsettled struct {
+	mu   sync.Mutex
+	all  []attempt // the oldest first
+	of   map[tokens.ID]int
+	lost int // attempts that were let go for want of room
+}
+
+func (u *unsettled) add(a attempt) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.of == nil {
+		u.of = map[tokens.ID]int{}
+	}
+	if len(u.all) == maxUnsettled {
+		u.drop(0)
+		u.lost++
+	}
+	u.all = append(u.all, a)
+	u.of[a.shown.SessionID]++
+}
+
+// drop forgets the attempt at an index. The lock is held.
+func (u *unsettled) drop(i int) {
+	sid := u.all[i].shown.SessionID
+	if u.of[sid]--; u.of[sid] == 0 {
+		delete(u.of, sid)
+	}
+	if i == 0 {
+		u.all = u.all[1:]
+		return
+	}
+	u.all = append(u.all[:i], u.all[i+1:]...)
+}
+
+// next returns the oldest attempt.
+func (u *unsettled) next() (attempt, bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if len(u.all) == 0 {
+		return attempt{}, false
+	}
+	return u.all[0], true
+}
+
+// done forgets attempts once they are judged.
+func (u *unsettled) done(judged ...attempt) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, a := range judged {
+		for i := range u.all {
+			if u.all[i] == a {
+				u.drop(i)
+				break
+			}
+		}
+	}
+}
+
+// about returns the attempts of a session.
+func (u *unsettled) about(sid tokens.ID) (found []attempt) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.of[sid] == 0 {
+		return nil
+	}
+	for _, a := range u.all {
+		if a.shown.SessionID == sid {
+			found = append(found, a)
+		}
+	}
+	return found
+}
+
+// settleAll has attempts judged as long as the store answers, until ctx ends.
+func (s *Service) settleAll(ctx context.Context) {
+	for pause(ctx, settleEvery) {
+		for ctx.Err() == nil {
+			a, ok := s.unsettled.next()
+			if !ok || s.settle(ctx, a) != nil {
+				break // nothing left, or the store is still away
+			}
+		}
+	}
+}
+
+// settle has one attempt judged. On theft the session ends now.
+func (s *Service) settle(ctx context.Context, a attempt) error {
+	ctx, cancel := s.storeContext(ctx)
+	defer cancel()
+	out, err := s.cfg.Sessions.Settle(ctx, a.shown, a.granted)
+	if err != nil {
+		return err
+	}
+	s.unsettled.done(a)
+	if out.Verdict == Theft {
+		s.log.WarnContext(ctx, "refresh token used again while the store was away", "sid", a.shown.SessionID, "sub", a.subject,
+			"generation", a.shown.Generation, "at", a.granted)
+	}
+	return s.append(ctx, out.Revocation)
+}
+
+// settleFirst has what is open about a session judged before another of its
+// tokens is presented, or the same one again: where it can not, presenting
+// could make a thief of a client whose answer was lost.
+func (s *Service) settleFirst(ctx context.Context, sid tokens.ID) error {
+	for _, a := range s.unsettled.about(sid) {
+		if err := s.settle(ctx, a); err != nil {
+			return err
+		}
+	}
+	return nil
+}
