@@ -3,6 +3,7 @@ package redisstore
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -75,6 +76,7 @@ type replica struct {
 	client    func() redis.UniversalClient
 	ahead     time.Duration // of the clock
 	timeout   time.Duration // zero: long
+	logged    *lines        // nil: nothing is kept
 
 	log      *Log
 	sessions *Sessions
@@ -105,8 +107,12 @@ func (r *replica) open() {
 	if timeout == 0 {
 		timeout = 20 * time.Second // on a busy machine
 	}
+	var logger *slog.Logger
+	if r.logged != nil {
+		logger = slog.New(slog.NewTextHandler(r.logged, nil))
+	}
 	r.log, err = OpenLog(r.t.Context(), LogConfig{
-		Client: client, Journal: r.journal, Namespace: r.namespace, Timeout: timeout, Now: r.now,
+		Client: client, Journal: r.journal, Namespace: r.namespace, Timeout: timeout, Now: r.now, Logger: logger,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -40,6 +40,7 @@
 //	sr:{<namespace>}:re    the epoch: <16 hex digits>:<born, Unix ms>
 //	sr:{<namespace>}:rl    the stream: n <nonce, 8> o <replica, 8> e <entries, 29 bytes each>
 //	sr:{<namespace>}:hb    lock of the replica that keeps a quiet stream from being trimmed
+//	sr:c:<k>               on a cluster, one in each shard: <name>:<bumps>, see canary.go
 //	sr:f:<session, 16>     of each session that was refreshed at least once, or revoked:
 //	                       s <generation, 4> <issued, 6> <parent issued, 6> [<retry hash, 8>]
 //	                       x <T, 4> <Exp, 4>

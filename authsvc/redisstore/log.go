@@ -50,13 +50,14 @@ type Log struct {
 	logger  *slog.Logger
 	timeout time.Duration
 
-	kick   chan struct{} // there is something to send or to read
-	turned chan struct{} // a turn has been made
-	joined chan struct{} // closed when the log in Redis was read for the first time
-	owing  chan struct{} // there is something for the journal
-	ctx    context.Context
-	stop   context.CancelFunc
-	tasks  sync.WaitGroup
+	kick     chan struct{} // there is something to send or to read
+	turned   chan struct{} // a turn has been made
+	joined   chan struct{} // closed when the log in Redis was read for the first time
+	owing    chan struct{} // there is something for the journal
+	untombed chan struct{} // Redis has lost tombstones
+	ctx      context.Context
+	stop     context.CancelFunc
+	tasks    sync.WaitGroup
 
 	order     sync.Mutex // held while the position moves and the followers are told
 	followers map[int]func(authsvc.Batch)
@@ -96,6 +97,10 @@ func OpenLog(ctx context.Context, cfg LogConfig) (*Log, error) {
 	l.tasks.Go(l.listen)
 	l.tasks.Go(l.keepJournal)
 	l.tasks.Go(l.tend)
+	l.tasks.Go(l.keepTombs)
+	if cluster, ok := cfg.Client.(*redis.ClusterClient); ok {
+		l.tasks.Go(func() { l.watchShards(cluster) })
+	}
 	select {
 	case <-l.joined:
 	case <-time.After(max(time.Second, l.timeout)):
@@ -117,6 +122,7 @@ func newLog(cfg LogConfig) *Log {
 		turned:    make(chan struct{}, 1),
 		joined:    make(chan struct{}),
 		owing:     make(chan struct{}, 1),
+		untombed:  make(chan struct{}, 1),
 		followers: map[int]func(authsvc.Batch){},
 		known:     newKnown(),
 		queue:     newQueue(),
@@ -218,7 +224,7 @@ func (l *Log) offer(entries []revocation.Entry) (merged []revocation.Entry, w *w
 		}
 		m, fresh := l.known.offer(e, now)
 		merged = append(merged, m)
-		if fresh {
+		if fresh || l.era.text == "" { // what the journal held may not be in a log that was never read
 			l.queue.add(m, w)
 		} else {
 			l.queue.follow(m.Target(), w)
@@ -235,6 +241,7 @@ func (l *Log) offer(entries []revocation.Entry) (merged []revocation.Entry, w *w
 // are put in force here all the same.
 func (l *Log) shared(ctx context.Context, entries []revocation.Entry, w *wait, away chan struct{}) error {
 	if w == nil {
+		l.told()
 		return nil
 	}
 	soon, late := time.NewTimer(l.timeout/10), time.NewTimer(l.timeout)
@@ -273,6 +280,12 @@ func (l *Log) tellHere(entries []revocation.Entry) {
 	defer l.order.Unlock()
 	p, asOf := l.position(), l.AsOf()
 	l.tell(delta(p, p.Cursor, asOf, entries))
+}
+
+// told waits until the followers have heard of all that was read back.
+func (l *Log) told() {
+	l.order.Lock()
+	defer l.order.Unlock()
 }
 
 func (l *Log) position() revocation.Position {

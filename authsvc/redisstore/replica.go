@@ -176,7 +176,7 @@ func (l *Log) heal(ctx context.Context, at era) error {
 	var all []appended
 	var last place
 	for {
-		page, err := l.readPage(ctx, last.cursor)
+		page, err := l.readPage(ctx, last)
 		if err != nil {
 			return err
 		}
@@ -193,26 +193,26 @@ func (l *Log) heal(ctx context.Context, at era) error {
 	l.rebase(found, last, all, began)
 	l.back()
 	if at.text != "" {
-		l.entombAll()
+		signal(l.untombed)
 	}
 	return nil
 }
 
-// agree returns the epoch to go on in. A log that was rolled back under the
-// epoch that we know must get a new one: a cursor is only valid in an epoch
-// that has lost nothing.
+// agree returns the epoch to go on in. A log without one gets one. A log that
+// was rolled back under the epoch that we know must get a new one: a cursor is
+// only valid in an epoch that has lost nothing.
 func (l *Log) agree(ctx context.Context, at era) (era, error) {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	found, err := l.stream.current(ctx)
-	if err == nil && found.text == at.text {
+	if err == nil && (found.text == at.text || found.id == 0) {
 		found, err = l.stream.replace(ctx, found)
 	}
 	return found, err
 }
 
 // readPage tries smaller pages where a large one takes too long.
-func (l *Log) readPage(ctx context.Context, after revocation.Cursor) (page []appended, err error) {
+func (l *Log) readPage(ctx context.Context, after place) (page []appended, err error) {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	for most := pageLimit; most >= pageLeast; most /= 2 {
@@ -307,8 +307,12 @@ func (l *Log) listen() {
 			pause(l.ctx, tick)
 			continue
 		}
-		at, ok := l.stream.await(l.ctx, l.position().Cursor, block)
-		if !ok || at.Compare(l.position().Cursor) <= 0 { // nothing, or what we have appended ourselves
+		at, err := l.stream.await(l.ctx, l.position().Cursor, block)
+		if err != nil {
+			pause(l.ctx, tick)
+			continue
+		}
+		if at.Compare(l.position().Cursor) <= 0 { // nothing, or what we have appended ourselves
 			continue
 		}
 		signal(l.kick)
@@ -345,28 +349,33 @@ func (l *Log) keepJournal() {
 	}
 }
 
-// tend forgets what has expired, and says again what would soon be too old for
-// the log to be kept: it always holds everything that matters, so that whoever
-// reads all of it knows all there is.
+// tend keeps both the memory and the log in Redis as they should be.
 func (l *Log) tend() {
 	old := horizon/2 + rand.N(horizon/8) // of many replicas one is the first
 	for pause(l.ctx, tendEvery) {
-		now := l.now()
-		l.mu.Lock()
-		l.known.sweep(now)
-		for target, it := range l.queue.items {
-			if it.entry.Expired(now.Add(-sweepAfter)) {
-				delete(l.queue.items, target)
-			}
+		l.renew(old)
+	}
+}
+
+// renew forgets what has expired, and says again what was said so long ago
+// that it would soon be too old for the log to be kept: it always holds
+// everything that matters, so that whoever reads all of it knows all there is.
+func (l *Log) renew(old time.Duration) {
+	now := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.known.sweep(now)
+	for target, it := range l.queue.items {
+		if it.entry.Expired(now.Add(-sweepAfter)) {
+			delete(l.queue.items, target)
 		}
-		again := l.known.before(revocation.Cursor{Ms: uint64(now.Add(-old).UnixMilli())}, now)
-		for _, e := range again {
-			l.queue.add(e, nil)
-		}
-		l.mu.Unlock()
-		if len(again) > 0 {
-			signal(l.kick)
-		}
+	}
+	again := l.known.before(revocation.Cursor{Ms: uint64(now.Add(-old).UnixMilli())}, now)
+	for _, e := range again {
+		l.queue.add(e, nil)
+	}
+	if len(again) > 0 {
+		signal(l.kick)
 	}
 }
 

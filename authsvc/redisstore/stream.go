@@ -69,21 +69,20 @@ type place struct {
 // era is the epoch as Redis keeps it: "<16 hex digits>:<born, Unix ms>".
 type era struct {
 	text string // "" where there is none
-	id   uint64
+	id   uint64 // 0 where there is none, or none that can be read
 	born time.Time
 }
 
-func parseEra(text string) (era, error) {
-	if text == "" {
-		return era{}, nil
-	}
+// parseEra reads an epoch. One that can not be read has the id 0, as one that
+// is not there, and is replaced like it.
+func parseEra(text string) era {
 	id, born, _ := strings.Cut(text, ":")
 	n, err1 := strconv.ParseUint(id, 16, 64)
 	ms, err2 := strconv.ParseInt(born, 10, 64)
-	if len(id) != 16 || n == 0 || err1 != nil || err2 != nil {
-		return era{}, fmt.Errorf("%w: the epoch is unreadable", errDamagedLog)
+	if len(id) != 16 || err1 != nil || err2 != nil {
+		return era{text: text}
 	}
-	return era{text: text, id: n, born: time.UnixMilli(ms)}, nil
+	return era{text: text, id: n, born: time.UnixMilli(ms)}
 }
 
 // appended is one append as it was read.
@@ -116,20 +115,12 @@ func (s *stream) turn(ctx context.Context, at era, from place, most int, blobs [
 		return a, errDamagedLog
 	}
 	text, _ := reply[0].(string)
-	if a.era, err = parseEra(text); err != nil {
-		return a, err
-	}
+	a.era = parseEra(text)
 	ms, _ := reply[1].(int64)
 	a.now, a.stands = time.UnixMilli(ms), reply[2] == int64(1)
 	list, _ := reply[3].([]any)
-	for _, item := range list {
-		one, err := parseAppended(item)
-		if err != nil {
-			return a, err
-		}
-		a.read = append(a.read, one)
-	}
-	return a, nil
+	a.read, err = parseAll(list)
+	return a, err
 }
 
 // replace makes a new epoch in the place of old, unless somebody else has. A
@@ -137,14 +128,17 @@ func (s *stream) turn(ctx context.Context, at era, from place, most int, blobs [
 // gone begins anew.
 func (s *stream) replace(ctx context.Context, old era) (era, error) {
 	born := ""
-	if old.text != "" {
+	if old.id != 0 {
 		born = strconv.FormatInt(old.born.UnixMilli(), 10)
 	}
 	text, err := s.epoch.Run(ctx, s.client, []string{s.epochKey}, old.text, hex.EncodeToString([]byte(nonce())), born).Text()
 	if err != nil {
 		return era{}, err
 	}
-	return parseEra(text)
+	if now := parseEra(text); now.id != 0 {
+		return now, nil
+	}
+	return era{}, errDamagedLog
 }
 
 // current returns the epoch.
@@ -153,28 +147,25 @@ func (s *stream) current(ctx context.Context) (era, error) {
 	if err != nil && !errors.Is(err, redis.Nil) {
 		return era{}, err
 	}
-	return parseEra(text)
+	return parseEra(text), nil
 }
 
-// page reads a page of the log after a cursor; an empty one is its end.
-func (s *stream) page(ctx context.Context, after revocation.Cursor, most int) ([]appended, error) {
-	from := "(" + after.String()
-	if after == (revocation.Cursor{}) {
-		from = "-"
-	}
-	list, err := s.client.XRangeN(ctx, s.logKey, from, "+", int64(most)).Result()
+// page reads at most so many appends after a place, and fails unless that
+// still stands: what was read before it would not be in this log. An empty
+// page is the end.
+func (s *stream) page(ctx context.Context, after place, most int) ([]appended, error) {
+	list, err := s.client.Do(ctx, "XRANGE", s.logKey, after.cursor.String(), "+", "COUNT", most+1).Slice()
 	if err != nil {
 		return nil, err
 	}
-	var all []appended
-	for _, m := range list {
-		one, err := appendedOf(m.ID, m.Values["n"], m.Values["e"])
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, one)
+	all, err := parseAll(list)
+	if err != nil || after == (place{}) {
+		return all, err
 	}
-	return all, nil
+	if len(all) == 0 || all[0].place != after {
+		return nil, fmt.Errorf("%w: the log has lost what was just read of it", ErrUnavailable)
+	}
+	return all[1:], nil
 }
 
 // keep appends an empty entry to a log that was quiet, unless another replica
@@ -184,19 +175,35 @@ func (s *stream) keep(ctx context.Context) error {
 }
 
 // await blocks until there is something after a cursor, at most for d, and
-// returns where that stands.
-func (s *stream) await(ctx context.Context, after revocation.Cursor, d time.Duration) (at revocation.Cursor, ok bool) {
+// returns where that stands; after itself where nothing came.
+func (s *stream) await(ctx context.Context, after revocation.Cursor, d time.Duration) (at revocation.Cursor, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d+turnTimeout)
 	defer cancel()
 	news, err := s.client.XRead(ctx, &redis.XReadArgs{Streams: []string{s.logKey, after.String()}, Count: 1, Block: d}).Result()
-	if err != nil || len(news) == 0 || len(news[0].Messages) == 0 {
-		return at, false
+	if errors.Is(err, redis.Nil) {
+		return after, nil
 	}
-	return parseID(news[0].Messages[0].ID)
+	if err != nil || len(news) == 0 || len(news[0].Messages) == 0 {
+		return after, err
+	}
+	at, _ = parseID(news[0].Messages[0].ID)
+	return at, nil
 }
 
-// parseAppended reads an entry of a stream as a script returns it: the id, and
-// the fields with their values.
+func parseAll(list []any) (all []appended, err error) {
+	for _, item := range list {
+		one, err := parseAppended(item)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, one)
+	}
+	return all, nil
+}
+
+// parseAppended reads an entry of a stream as Redis returns it: the id, and
+// the fields with their values. The first value is what the cursor is known
+// by, whoever wrote it.
 func parseAppended(item any) (a appended, err error) {
 	pair, _ := item.([]any)
 	if len(pair) != 2 {
@@ -204,21 +211,16 @@ func parseAppended(item any) (a appended, err error) {
 	}
 	id, _ := pair[0].(string)
 	fields, _ := pair[1].([]any)
-	if len(fields) != 6 || fields[0] != "n" || fields[4] != "e" {
-		return a, fmt.Errorf("%w: entry %q has other fields", errDamagedLog, id)
-	}
-	return appendedOf(id, fields[1], fields[5])
-}
-
-func appendedOf(id string, nonce, blob any) (a appended, err error) {
-	var ok1, ok2, ok3 bool
-	var text string
-	a.nonce, ok1 = nonce.(string)
-	text, ok2 = blob.(string)
-	a.cursor, ok3 = parseID(id)
-	if !ok1 || !ok2 || !ok3 {
+	var ok bool
+	if a.cursor, ok = parseID(id); !ok || len(fields) < 2 {
 		return a, fmt.Errorf("%w: entry %q", errDamagedLog, id)
 	}
+	a.nonce, _ = fields[1].(string)
+	if len(fields) != 6 || fields[0] != "n" || fields[4] != "e" {
+		a.damage = fmt.Errorf("append %q: %w: it has other fields", id, errDamagedLog)
+		return a, nil
+	}
+	text, _ := fields[5].(string)
 	if a.entries, err = parseBlob(text); err != nil {
 		a.damage = fmt.Errorf("append %q: %w", id, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed" // the script
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -72,26 +71,29 @@ func (l *Log) entomb(entries []revocation.Entry) <-chan struct{} {
 	return over
 }
 
-// entombAll writes the tombstones of all revoked sessions anew, because Redis
-// has lost something.
-func (l *Log) entombAll() {
-	l.mu.Lock()
-	sessions := sessionsAmong(l.known.all(l.now()))
-	l.mu.Unlock()
-	l.tasks.Go(func() { // called from run, which is such a task: none is waited for in vain
-		for len(sessions) > 0 && l.ctx.Err() == nil {
+// keepTombs writes the tombstones of all revoked sessions anew whenever Redis
+// has lost some. A loss while it is at it makes it begin again.
+func (l *Log) keepTombs() {
+	for {
+		select {
+		case <-l.untombed:
+		case <-l.ctx.Done():
+			return
+		}
+		l.mu.Lock()
+		sessions := sessionsAmong(l.known.all(l.now()))
+		l.mu.Unlock()
+		for len(sessions) > 0 && len(l.untombed) == 0 && l.ctx.Err() == nil {
 			n := min(len(sessions), tombBatch)
 			ctx, cancel := context.WithTimeout(l.ctx, slowTimeout)
 			err := l.tombs.write(ctx, sessions[:n])
 			cancel()
 			if err != nil {
 				l.logger.Warn("writing the tombstones of sessions", "err", err, "left", len(sessions))
-				if !pause(l.ctx, time.Second) {
-					return
-				}
+				pause(l.ctx, tick)
 				continue
 			}
 			sessions = sessions[n:]
 		}
-	})
+	}
 }

@@ -1,0 +1,186 @@
+package redisstore
+
+import (
+	"testing"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/sealring-dev/sealring/authsvc/storetest/redistest"
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
+
+func TestAnEmptiedRedisGetsEverythingBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := shared(t, server), shared(t, server)
+	x, y := fresh(), fresh()
+	a.must(x)
+	b.must(y)
+	eventually(t, "both know both", func() bool { return a.knows(x, y) && b.knows(x, y) })
+	atA, atB := a.watch(), b.watch()
+	epoch := atA.at().Epoch
+	server.Restart()
+	z := fresh()
+	if err := a.log.Append(t.Context(), z); err != nil && !notShared(err) {
+		t.Fatal(err)
+	}
+	eventually(t, "both are in one new epoch and settled", func() bool {
+		pa, pb := atA.at(), atB.at()
+		return pa == pb && pa.Epoch != epoch && a.settled() && b.settled() && b.knows(z)
+	})
+	if !holds(t, server, x, y, z) {
+		t.Error("Redis lacks something")
+	}
+	for name, w := range map[string]*watcher{"a": atA, "b": atB} {
+		w.check(t)
+		if !w.has(x, y, z) || w.rebases() != 1 {
+			t.Errorf("the follower of %s heard of %d entries and %d rebases", name, len(w.list), w.rebases())
+		}
+	}
+	eventually(t, "the tombstones are back", func() bool { return tombed(server, x, y, z) })
+	since, ok := a.log.Complete()
+	if !ok || since.After(a.now()) {
+		t.Errorf("complete since %v, %v", since, ok)
+	}
+}
+
+// tombed reports whether Redis holds the tombstones of all these sessions.
+func tombed(server *redistest.Server, entries ...revocation.Entry) bool {
+	for _, e := range entries {
+		value, _ := server.Do("GET", stateKey(e.ID)).(string)
+		if len(value) != 9 || value[0] != 'x' {
+			return false
+		}
+	}
+	return true
+}
+
+// image is what Redis held of the log at some moment.
+type image struct{ epoch, log string }
+
+func imageOf(server *redistest.Server) image {
+	epoch, _ := server.Do("DUMP", "sr:{shared}:re").(string)
+	log, _ := server.Do("DUMP", "sr:{shared}:rl").(string)
+	return image{epoch, log}
+}
+
+// rollBack makes the log what it was, and appends to it what is given, in one
+// step that nobody can look into.
+func (i image) rollBack(t testing.TB, server *redistest.Server, then ...*redis.XAddArgs) {
+	t.Helper()
+	_, err := server.Client(t).TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+		for key, value := range map[string]string{"sr:{shared}:re": i.epoch, "sr:{shared}:rl": i.log} {
+			p.Del(t.Context(), key)
+			if value != "" {
+				p.Restore(t.Context(), key, 0, value)
+			}
+		}
+		for _, add := range then {
+			p.XAdd(t.Context(), add)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestARedisThatWasRolledBackIsHealedInANewEpoch(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := shared(t, server), shared(t, server)
+	atA, atB := a.watch(), b.watch()
+	x, lost := fresh(), fresh()
+	a.must(x)
+	eventually(t, "both know it", func() bool { return b.knows(x) })
+	old := imageOf(server)
+	epoch := atA.at().Epoch
+	a.must(lost)
+	b.must(fresh())
+	eventually(t, "both are at the end", func() bool { return atA.at() == atB.at() && a.knows(lost) && b.knows(lost) })
+	old.rollBack(t, server)
+	signal(a.log.kick)
+	eventually(t, "both are in one new epoch", func() bool {
+		return atA.at() == atB.at() && atA.at().Epoch != epoch && a.settled() && b.settled()
+	})
+	if !holds(t, server, x, lost) {
+		t.Error("Redis lacks something")
+	}
+	atA.check(t)
+	atB.check(t)
+}
+
+// After a failover other appends may stand under the ids of those that were
+// lost: the nonce alone tells.
+func TestOtherAppendsUnderTheSameIdsAreNoticed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := shared(t, server)
+	w := a.watch()
+	x, lost, others := fresh(), fresh(), fresh()
+	a.must(x)
+	old := imageOf(server)
+	before := w.at()
+	a.must(lost)
+	at := w.at()
+	old.rollBack(t, server, &redis.XAddArgs{Stream: "sr:{shared}:rl", ID: at.Cursor.String(),
+		Values: []any{"n", nonce(), "o", nonce(), "e", blob([]revocation.Entry{others})}})
+	signal(a.log.kick)
+	eventually(t, "what was lost is back, and what took its place is heard of", func() bool {
+		return holds(t, server, x, lost, others) && w.has(others) && a.settled()
+	})
+	if w.at().Epoch == before.Epoch {
+		t.Error("the epoch is the old one")
+	}
+	w.check(t)
+}
+
+// A replica that dies between its journal and Redis says what it owes when it
+// is back.
+func TestWhatOnlyTheJournalHoldsIsShared(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := idle(t, server), shared(t, server)
+	a.open()
+	x := fresh()
+	a.must(x)
+	if err := a.log.Close(); err != nil {
+		t.Fatal(err)
+	}
+	owed := fresh()
+	if err := a.journal.Append(t.Context(), owed); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	w := b.watch()
+	a.open()
+	eventually(t, "the other hears of it", func() bool { return w.has(owed) })
+	if !holds(t, server, x, owed) {
+		t.Error("it is not in Redis")
+	}
+	w.check(t)
+}
+
+// Redis and every replica start anew at once, Redis empty: the journals know.
+func TestARedisAndAllReplicasThatAreLostAtOnceLoseNothing(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a, b := shared(t, server), shared(t, server)
+	x, y := fresh(), fresh()
+	a.must(x)
+	b.must(y)
+	for _, r := range []*replica{a, b} {
+		if err := r.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	server.Restart()
+	b.open()
+	a.open()
+	eventually(t, "both know all", func() bool { return a.knows(x, y) && b.knows(x, y) && a.settled() && b.settled() })
+	if !holds(t, server, x, y) {
+		t.Error("Redis lacks something")
+	}
+}
