@@ -33,6 +33,11 @@ type Config struct {
 	// the iss claim of its tokens. It must be https, except on this machine.
 	Issuer string
 
+	// Feed is the base URL of a relay (sealring relay) through which the issuer
+	// is followed. It must be https, except on this machine. Zero: the issuer
+	// itself.
+	Feed string
+
 	// Audience is what this service is called in the aud claim. A token that
 	// does not name it is refused.
 	Audience string

@@ -65,6 +65,7 @@ func trustOf(ctx context.Context, cfg Config) (Trust, func(), error) {
 	}
 	f, err := issuer.Follow(ctx, issuer.Config{
 		Issuer: cfg.Issuer,
+		Feed:   cfg.Feed,
 		Client: issuer.Client{ID: cfg.Client.ID, Secret: tokens.Secret(cfg.Client.Secret)},
 		HTTP:   cfg.HTTP,
 		Log:    cfg.Logger,

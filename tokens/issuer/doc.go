@@ -43,4 +43,10 @@
 // Otherwise whoever may write one page of a host could hand us his keys, or
 // have us send our secret to a place of his choice. Every body, line and event
 // has a bound.
+//
+// With a relay (Config.Feed) the metadata is the issuer's own all the same. Each
+// address in it is asked for below the relay's URL, and nowhere else. The relay
+// can not make or change a frame, for it has no key of the issuer's; but who
+// begins to follow takes the first key set from it, as he would from the
+// issuer. So it has to be reached by TLS and run by people who may be believed.
 package issuer

@@ -53,12 +53,12 @@ func (f *Follower) current(now time.Time) bool {
 }
 
 func (f *Follower) fetchMetadata(ctx context.Context) error {
-	uri := strings.TrimSuffix(f.cfg.Issuer, "/") + metadataPath
+	uri := strings.TrimSuffix(f.place.base.String(), "/") + metadataPath
 	doc, _, err := f.fetch(ctx, uri, "application/json", false, maxMetadata)
 	if err != nil {
 		return err
 	}
-	m, err := parseMetadata(doc, f.cfg.Issuer, f.base)
+	m, err := parseMetadata(doc, f.cfg.Issuer, f.place)
 	if err != nil {
 		return err
 	}

@@ -128,7 +128,11 @@ func (f *Follower) applyFrame(raw string) error {
 	}
 	f.list.Apply(now, frame.Entries...)
 	f.subscribers.tell(frame.Entries)
-	return f.advance(frame, now)
+	if err := f.advance(frame, now); err != nil {
+		return err
+	}
+	f.cfg.Tap(Event{JWS: raw, Frame: frame})
+	return nil
 }
 
 // authentic returns what the issuer signed. A key that is not known means that
@@ -202,5 +206,6 @@ func (f *Follower) applyKeys(raw string) error {
 		signal(f.wanted)
 	}
 	f.tell()
+	f.cfg.Tap(Event{JWS: raw, Keys: set})
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,11 +17,11 @@ import (
 // Follower keeps one issuer's keys and revocations in memory. Its methods are
 // safe for concurrent use and none of them blocks, except Close.
 type Follower struct {
-	cfg  Config
-	base *url.URL
-	http *http.Client
-	log  *slog.Logger
-	list *revocation.List
+	cfg   Config
+	place place
+	http  *http.Client
+	log   *slog.Logger
+	list  *revocation.List
 
 	state  atomic.Pointer[state]
 	writes sync.Mutex    // one writer of state at a time; readers take no lock
@@ -63,7 +62,7 @@ type state struct {
 // Follow starts following an issuer, until ctx ends or Close. It returns at
 // once, whether the issuer is up or not; the only error is ErrConfig.
 func Follow(ctx context.Context, cfg Config) (*Follower, error) {
-	base, err := parseIssuer(cfg.Issuer)
+	place, err := cfg.place()
 	if err != nil {
 		return nil, err
 	}
@@ -73,9 +72,12 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
 	}
+	if cfg.Tap == nil {
+		cfg.Tap = func(Event) {}
+	}
 	f := &Follower{
 		cfg:    cfg,
-		base:   base,
+		place:  place,
 		log:    cfg.Log.With("issuer", cfg.Issuer),
 		list:   revocation.NewList(),
 		asked:  make(chan struct{}, 1),

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 )
 
@@ -29,8 +28,9 @@ type metadata struct {
 }
 
 // parseMetadata reads the document of the issuer whose configured URL is
-// issuer and base. Members that are not known are none of ours.
-func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) {
+// issuer. What it names is of the issuer's origin, and becomes the address at
+// which to fetch it. Members that are not known are none of ours.
+func parseMetadata(doc []byte, issuer string, p place) (*metadata, error) {
 	var m struct {
 		Issuer  string `json:"issuer"`
 		JWKSURI string `json:"jwks_uri"`
@@ -53,9 +53,13 @@ func parseMetadata(doc []byte, issuer string, base *url.URL) (*metadata, error) 
 	if m.JWKSURI == "" {
 		return nil, fmt.Errorf("%w: no jwks_uri", errMetadata)
 	}
-	for _, uri := range []string{m.JWKSURI, m.Feed.URI, m.Feed.HeldURI, m.Feed.SessionKeysURI} {
-		if uri != "" && !sameOrigin(base, uri) {
-			return nil, fmt.Errorf("%w: %q is of another origin", errMetadata, clip(uri))
+	for _, uri := range []*string{&m.JWKSURI, &m.Feed.URI, &m.Feed.HeldURI, &m.Feed.SessionKeysURI} {
+		if *uri != "" && !sameOrigin(p.issuer, *uri) {
+			return nil, fmt.Errorf("%w: %q is of another origin", errMetadata, clip(*uri))
+		}
+		var err error
+		if *uri, err = p.address(*uri); err != nil {
+			return nil, err
 		}
 	}
 	return &metadata{
