@@ -3,6 +3,7 @@ package authsvc
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"runtime/debug"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/go-chi/chi/v5"
 
+	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/openapi/adminapi"
 	"github.com/sealring-dev/sealring/tokens"
@@ -38,9 +40,16 @@ type (
 	adminAPI  Service
 )
 
+// front is how requests are met and answered, whatever is behind.
+type front struct {
+	log   *slog.Logger
+	https bool              // the public comes by TLS
+	guard *middleware.Guard // which writes its own refusals; nil: there is none
+}
+
 // edge is what every request of either listener passes: its id, the headers
 // that every answer has, the bound of its body, and the net under a panic.
-func (s *Service) edge(next http.Handler) http.Handler {
+func (s *front) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := saneRequestID(r.Header[requestIDHeader])
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
@@ -51,20 +60,20 @@ func (s *Service) edge(next http.Handler) http.Handler {
 	})
 }
 
-func (s *Service) commonHeaders(h http.Header, id string) {
+func (s *front) commonHeaders(h http.Header, id string) {
 	h.Set(requestIDHeader, id)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-	if strings.HasPrefix(s.cfg.Issuer, "https:") {
+	if s.https {
 		h.Set("Strict-Transport-Security", "max-age=31536000")
 	}
 }
 
 // recovered answers a panic with a problem. The log gets it, once, as the
 // cause.
-func (s *Service) recovered(w http.ResponseWriter, r *http.Request) {
+func (s *front) recovered(w http.ResponseWriter, r *http.Request) {
 	v := recover()
 	if v == nil {
 		return
@@ -76,7 +85,7 @@ func (s *Service) recovered(w http.ResponseWriter, r *http.Request) {
 }
 
 // failAt answers in the form of the request's path.
-func (s *Service) failAt(w http.ResponseWriter, r *http.Request, err error) {
+func (s *front) failAt(w http.ResponseWriter, r *http.Request, err error) {
 	if speaksOAuth(r.URL.Path) {
 		s.failOAuth(w, r, err)
 		return
@@ -97,7 +106,7 @@ func (s *Service) sameOrigin(next http.Handler) http.Handler {
 }
 
 // fallbacks answers what the document does not know.
-func (s *Service) fallbacks(mux *chi.Mux) http.Handler {
+func (s *front) fallbacks(mux *chi.Mux) http.Handler {
 	mux.NotFound(func(w http.ResponseWriter, r *http.Request) { s.fail(w, r, errNotFound) })
 	mux.MethodNotAllowed(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(allowed(mux, r.URL.Path), ", "))
@@ -118,7 +127,7 @@ func allowed(mux *chi.Mux, path string) []string {
 }
 
 // badParameter answers for the generated code, which reads the parameters.
-func (s *Service) badParameter(w http.ResponseWriter, r *http.Request, err error) {
+func (s *front) badParameter(w http.ResponseWriter, r *http.Request, err error) {
 	s.failAt(w, r, invalidRequest(err.Error()))
 }
 
@@ -141,6 +150,8 @@ func saneRequestID(given []string) string {
 func isForeign(c rune) bool {
 	return !(c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' || slices.Contains([]rune("._-"), c))
 }
+
+func isHTTPS(issuer string) bool { return strings.HasPrefix(issuer, "https:") }
 
 func ownOrigin(issuer string) (*http.CrossOriginProtection, error) {
 	p := http.NewCrossOriginProtection()

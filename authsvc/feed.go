@@ -100,7 +100,7 @@ func (o *outlet) snapshotReply(held string) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := frameReply(s.frame, o.tag(s.frame.pos, s.view, s.view.end()))
+	p := frameReply(s.frame, o.tag(s.frame.pos, s.view, s.next))
 	if holds(held, p.header.Get("ETag")) {
 		p.status, p.body = http.StatusNotModified, nil
 		p.header.Del("Content-Type")

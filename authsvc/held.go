@@ -31,23 +31,37 @@ func (s *Service) feedHeld(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	var req openapi.Held
-	if err := needJSON(r, &req); err != nil {
+	h, err := readHeld(r)
+	if err != nil {
 		return nil, err
 	}
-	id, err := tokens.ParseID(req.Verifier)
-	if err != nil {
-		return nil, invalidField("verifier", "is not an id")
-	}
-	pos, err := revocation.ParsePosition(req.Position)
-	if err != nil {
-		return nil, invalidField("position", "is not a position")
-	}
-	if req.Generation < 1 {
-		return nil, invalidField("generation", "must be at least 1")
-	}
-	s.verifiers.report(verifierName{client.ID, id}, remote(r), uint64(req.Generation), pos, s.now())
+	s.verifiers.report(verifierName{client.ID, h.verifier}, remote(r), h.generation, h.pos, s.now())
 	return newReply(http.StatusNoContent), nil
+}
+
+// held is what a follower says, or a relay of it.
+type held struct {
+	verifier   tokens.ID
+	generation uint64
+	pos        revocation.Position
+}
+
+func readHeld(r *http.Request) (h held, err error) {
+	var req openapi.Held
+	if err := needJSON(r, &req); err != nil {
+		return h, err
+	}
+	if h.verifier, err = tokens.ParseID(req.Verifier); err != nil {
+		return h, invalidField("verifier", "is not an id")
+	}
+	if h.pos, err = revocation.ParsePosition(req.Position); err != nil {
+		return h, invalidField("position", "is not a position")
+	}
+	if req.Generation < 0 {
+		return h, invalidField("generation", "is negative")
+	}
+	h.generation = uint64(req.Generation)
+	return h, nil
 }
 
 // checkVerifier reads how a follower names itself; nil if it does not.

@@ -82,9 +82,18 @@ func unavailable(cause error) error {
 	return &problem{status: 503, code: openapi.ProblemCodeUnavailable, title: "Try again", cause: cause}
 }
 
+// asUnavailable is err if that is an answer of its own, and else unavailable.
+func asUnavailable(err error) error {
+	var p *problem
+	if errors.As(err, &p) {
+		return err
+	}
+	return unavailable(err)
+}
+
 // fail answers a request with an error.
-func (s *Service) fail(w http.ResponseWriter, r *http.Request, err error) {
-	if isGuards(err) {
+func (s *front) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if s.guard != nil && isGuards(err) {
 		s.note(r, &problem{status: http.StatusUnauthorized, cause: err})
 		s.guard.Refuse(w, r, err)
 		return
@@ -169,7 +178,7 @@ func (p *problem) headers(r *reply) {
 }
 
 // note writes to the log what the caller is not told.
-func (s *Service) note(r *http.Request, p *problem) {
+func (s *front) note(r *http.Request, p *problem) {
 	level := slog.LevelDebug
 	switch {
 	case p.status == http.StatusInternalServerError:
@@ -196,7 +205,7 @@ func oauthInvalid(description string) error {
 }
 
 // failOAuth is fail for the OAuth endpoints.
-func (s *Service) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
+func (s *front) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	e, p := oauthErrorOf(err)
 	s.note(r, p)
 	rep, err := jsonReply(e.status, openapi.OAuthError{Error: e.code, ErrorDescription: e.description})

@@ -72,7 +72,7 @@ func (p *reply) write(w http.ResponseWriter) {
 }
 
 // finish sends what a handler made: its reply, if that fits, or its error.
-func (s *Service) finish(w http.ResponseWriter, r *http.Request, p *reply, err error) {
+func (s *front) finish(w http.ResponseWriter, r *http.Request, p *reply, err error) {
 	if err == nil && p.cookies != nil {
 		err = p.fits(w.Header())
 	}

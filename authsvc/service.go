@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -17,10 +16,9 @@ import (
 // Service is the auth service: it signs, it remembers what not to trust, and
 // it tells every verifier. It is made by New and safe for concurrent use.
 type Service struct {
+	front
 	cfg       Config
-	log       *slog.Logger
 	hub       *hub
-	guard     *middleware.Guard
 	verifiers *verifiers
 	origins   *http.CrossOriginProtection
 	now       func() time.Time
@@ -41,7 +39,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{cfg: cfg, log: cfg.Logger, now: time.Now, hub: newHub(cfg, time.Now)}
+	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now)}
 	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
 	if s.origins, err = ownOrigin(cfg.Issuer); err != nil {
 		return nil, err

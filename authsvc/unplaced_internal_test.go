@@ -20,6 +20,7 @@ func TestAnEntryWithoutAPlaceReachesWhoever(t *testing.T) {
 	before := new(moving).to(s.addr).verifier(t)
 	s.script.says(delta(1, 2, was))
 	until(t, "the placed one is known", func() bool { return knows(before, was) })
+	new(moving).to(s.addr).verifier(t) // has a snapshot made of this moment, which is kept for the next
 	s.script.says(unshared(2, first))
 	until(t, "one that was connected knows it", func() bool { return knows(before, first) })
 	if p := before.Status().Position; p != at(2) {
@@ -29,6 +30,9 @@ func TestAnEntryWithoutAPlaceReachesWhoever(t *testing.T) {
 	after := new(moving).to(s.addr).verifier(t)
 	if !knows(after, first) || !knows(after, was) {
 		t.Error("one that came new does not know it")
+	}
+	if snap := s.whole(t); !carry([]*revocation.Frame{snap}, first) {
+		t.Error("one that asks for the snapshot alone does not get it")
 	}
 	for n := uint64(1); n <= 2; n++ {
 		if frames, reset := s.resumed(t, at(n)); reset || !carry(frames, first) {
@@ -42,7 +46,7 @@ func TestAnEntryWithoutAPlaceReachesWhoever(t *testing.T) {
 	if frames, reset := s.resumed(t, at(3)); reset || !carry(frames, first) {
 		t.Errorf("beyond it: %+v, reset %v", frames, reset)
 	}
-	if before.Status().Fault != "" || s.feeds.Load() != 5 {
+	if before.Status().Fault != "" || s.feeds.Load() != 7 {
 		t.Errorf("fault %q, %d connections", before.Status().Fault, s.feeds.Load())
 	}
 }

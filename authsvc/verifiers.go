@@ -86,7 +86,8 @@ func (v *verifiers) leave(f *verifier, now time.Time) {
 
 // report notes what a follower says that it holds now. Behind a balancer it
 // may follow another replica's feed, and be known here by this alone. Less
-// than it held before is an old report that comes late.
+// than it held before is an old report that comes late, or of a relay that has
+// not heard of more.
 func (v *verifiers) report(name verifierName, remote string, generation uint64, pos revocation.Position, now time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -99,7 +100,7 @@ func (v *verifiers) report(name verifierName, remote string, generation uint64, 
 		f.told(pos, now)
 		v.went(f, now)
 	}
-	if generation >= f.generation {
+	if generation > 0 && generation >= f.generation {
 		f.generation, f.reported = generation, now
 	}
 }

@@ -52,12 +52,16 @@ type frame struct {
 func framed(f *revocation.Frame, kid, jws string) frame {
 	out := frame{pos: f.Pos, kid: kid, jws: jws, event: event("", f.Pos.String(), jws)}
 	if !hasPlace(f) {
-		out.unplaced = true
-		for _, e := range f.Entries {
-			out.until = later(out.until, time.Unix(int64(e.Exp), 0))
-		}
+		out.unplaced, out.until = true, lastExpiry(f.Entries)
 	}
 	return out
+}
+
+func lastExpiry(entries []revocation.Entry) (t time.Time) {
+	for _, e := range entries {
+		t = later(t, time.Unix(int64(e.Exp), 0))
+	}
+	return t
 }
 
 // hasPlace tells a frame that leads on from one that only carries entries

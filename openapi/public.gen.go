@@ -382,7 +382,7 @@ type GrantTokenType string
 
 // Held defines model for Held.
 type Held struct {
-	// Generation of the key set and the session keys held
+	// Generation of the key set and the session keys held; 0: it has not said, as a relay knows it
 	Generation int64 `json:"generation"`
 
 	// Position in the feed
