@@ -27,7 +27,7 @@ var rooms = map[string][]string{
 	"middleware":          {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer"},
 	"middleware/authtest": {"keys", "tokens", "tokens/revocation", "middleware"},
 	"openapi":             {"openapi"},
-	"authsvc":             {"keys", "tokens", "tokens/revocation", "tokens/budget", "middleware", "openapi"},
+	"authsvc":             {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},
 	"authsvc/boltstore":   {"keys", "tokens", "tokens/revocation", "authsvc"},
 	"authsvc/redisstore":  {"keys", "tokens", "tokens/revocation", "redisclient", "authsvc"},
 	"authsvc/storetest":   {"keys", "tokens", "tokens/revocation", "authsvc"},

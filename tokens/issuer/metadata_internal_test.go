@@ -24,7 +24,7 @@ func TestMetadataNeedsNoMoreMemoryThanItsSize(t *testing.T) {
 		"feeds":            `{` + strings.Repeat(`"sealring_feed":{"uri":"x"},`, 2000) + `"x":0}`,
 	} {
 		limit := uint64(4*len(doc) + 64<<10)
-		if got := allocated(func() { _, _ = parseMetadata([]byte(doc), "https://auth.example.com", base) }); got > limit {
+		if got := allocated(func() { _, _ = parseMetadata([]byte(doc), "https://auth.example.com", place{issuer: base, base: base}) }); got > limit {
 			t.Errorf("%s: %d bytes for an input of %d", name, got, len(doc))
 		}
 	}
@@ -38,7 +38,7 @@ func TestMetadataMayNestAsDeepAsAnybodysDoes(t *testing.T) {
 	for n, ok := range map[int]bool{1: true, 15: true, 16: false} {
 		doc := `{"issuer":"https://auth.example.com","jwks_uri":"https://auth.example.com/jwks","note":"[[[[\"[[[[[[[[[[[[[[[[","x":` +
 			strings.Repeat("[", n) + strings.Repeat("]", n) + `}`
-		if _, err := parseMetadata([]byte(doc), "https://auth.example.com", base); (err == nil) != ok {
+		if _, err := parseMetadata([]byte(doc), "https://auth.example.com", place{issuer: base, base: base}); (err == nil) != ok {
 			t.Errorf("%d lists in the document: %v", n, err)
 		}
 	}
