@@ -186,6 +186,19 @@ func TestOneCallLooksForWhatHasExpiredInABoundedPartOfTheList(t *testing.T) {
 	}
 }
 
+func TestAValueThatAReaderHasNeverChanges(t *testing.T) {
+	l := NewList()
+	l.Apply(noon, many(5000, 0, func(i int) uint32 { return uint32(noon.Unix() + 1 + int64(i%3)) })...)
+	held := &l.load()[Session]
+	pages, n := slices.Clone(held.pages), held.n
+	l.Apply(noon, many(1, 5000, forever)...)
+	l.Apply(noon.Add(time.Second), many(5000, 6000, forever)...)
+	l.Apply(noon.Add(time.Minute))
+	if !slices.Equal(held.pages, pages) || held.n != n {
+		t.Error("it did")
+	}
+}
+
 // What goes to the end of the table by a split would be looked at last.
 func TestASplitLetsGoOfWhatHasExpired(t *testing.T) {
 	l := NewList()

@@ -68,6 +68,22 @@ func TestEntriesThatComeAndGoTake28BytesEach(t *testing.T) {
 	}
 }
 
+func TestRaisedEntriesTakeNoMoreThanNewOnes(t *testing.T) {
+	const n = 100_000
+	es := mixed(n, 0)
+	before, l := heap(), NewList()
+	l.Apply(noon, es...)
+	for i := range es {
+		es[i].T++
+	}
+	l.Apply(noon, es...)
+	got := entryBytes(l, n, before)
+	runtime.KeepAlive(es)
+	if got > mostBytes || l.Len() != n {
+		t.Errorf("%d entries take %.2f bytes each", l.Len(), got)
+	}
+}
+
 // The auth service's list knows when each entry was made.
 func TestTheTimeOfMakingTakesFourBytesMoreWhereItIsKnown(t *testing.T) {
 	const n = 100_000
