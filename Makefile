@@ -13,6 +13,7 @@ full: needs ## the proofs at full size, about 25 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'AnySystemCall' ./keys/ringfile
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad' ./authsvc
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'OnlyTheRevokedSubjectsStreams' ./middleware
+	SEALRING_FULL=1 go test -v -timeout 60m ./bench/feedsim
 	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
 	go test -run '^$$' -bench 'Verify|Hostile|Open' -benchmem -count 5 ./tokens
 
