@@ -84,6 +84,8 @@ func (a *app) keysList() *cobra.Command {
 	}))
 }
 
+// keyView is a key as one looks at it: of a revoked one the ends are those
+// that came, not those that were planned.
 type keyView struct {
 	ID          string       `json:"kid"`
 	Purpose     keys.Purpose `json:"purpose"`
@@ -95,19 +97,37 @@ type keyView struct {
 	VerifyUntil time.Time    `json:"verify_until,omitzero"`
 	RevokedAt   time.Time    `json:"revoked_at,omitzero"`
 	Reason      string       `json:"reason,omitempty"`
+	KeptUntil   time.Time    `json:"kept_until,omitzero"` // of a revoked key: when its revocation may be forgotten
 }
 
-var keysHead = []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL"}
+var keysHead = []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL", "REVOKED", "REASON"}
 
 func viewKeys(ring *keys.Ring, now time.Time) (views []keyView, rows [][]string) {
 	views = []keyView{}
 	for _, k := range ring.Keys() {
-		state, _ := ring.State(k.ID, now)
-		views = append(views, keyView{k.ID, k.Purpose, k.Alg, state, k.PublishAt, k.SignFrom, k.SignUntil, k.VerifyUntil, k.RevokedAt, k.Reason})
-		rows = append(rows, []string{k.ID, string(k.Purpose), string(k.Alg), string(state),
-			moment(k.SignFrom), moment(k.SignUntil), moment(k.VerifyUntil)})
+		v := viewKey(ring, k, now)
+		views = append(views, v)
+		rows = append(rows, []string{v.ID, string(v.Purpose), string(v.Alg), string(v.State),
+			moment(v.SignFrom), moment(v.SignUntil), moment(v.VerifyUntil), moment(v.RevokedAt), v.Reason})
 	}
 	return views, rows
+}
+
+func viewKey(ring *keys.Ring, k keys.Key, now time.Time) keyView {
+	state, _ := ring.State(k.ID, now)
+	v := keyView{ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, State: state, PublishAt: k.PublishAt,
+		SignFrom: k.SignFrom, SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason}
+	if k.RevokedAt.IsZero() {
+		return v
+	}
+	v.VerifyUntil, v.KeptUntil = k.RevokedAt, k.VerifyUntil
+	switch {
+	case k.SignFrom.IsZero() || k.SignFrom.After(k.RevokedAt): // it never did
+		v.SignFrom, v.SignUntil = time.Time{}, time.Time{}
+	case k.SignUntil.IsZero() || k.SignUntil.After(k.RevokedAt):
+		v.SignUntil = k.RevokedAt
+	}
+	return v
 }
 
 func (a *app) printKeys(ring *keys.Ring) error {

@@ -2,8 +2,11 @@ package main
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/sealring-dev/sealring/keys"
 )
@@ -21,15 +24,17 @@ type ink struct {
 	states map[keys.State]rune
 	now    rune
 	before rune // the bar began earlier
+	death  rune // the moment of a revocation
+	cut    string
 }
 
 var (
 	fineInk = ink{map[keys.State]rune{
 		keys.Standby: '░', keys.Signing: '█', keys.VerifyOnly: '▒', keys.Revoked: '×',
-	}, '│', '◂'}
+	}, '│', '◂', '╳', "…"}
 	plainInk = ink{map[keys.State]rune{
 		keys.Standby: '.', keys.Signing: '#', keys.VerifyOnly: '=', keys.Revoked: 'x',
-	}, '|', '<'}
+	}, '|', '<', 'X', "..."}
 )
 
 // The colours of states (ECMA-48 SGR): what one should look at is bright.
@@ -69,14 +74,62 @@ func (p pen) draw(t *timeline) string {
 	}
 	line("")
 	line(p.legend())
+	for i, k := range t.revoked() {
+		if i == 0 {
+			line("")
+			line(p.paint(bold, "Revoked"))
+		}
+		line(entry(t, k.RevokedAt, k.Purpose, k.KID, p.fit(k.Reason)))
+	}
 	if len(t.Next) > 0 {
 		line("")
 		line(p.paint(bold, "Next"))
 	}
 	for _, s := range t.Next {
-		line(fmt.Sprintf("  %-11s %s  %-6s  %s  %s", away(s.At, t.Now), s.At.UTC().Format("2006-01-02 15:04"), s.Purpose, short8(s.KID), s.text))
+		line(entry(t, s.At, s.Purpose, s.KID, s.text))
 	}
 	return b.String()
+}
+
+// reasonWidth is what is left for the text of an entry.
+const reasonWidth = lineLength - 50
+
+// entry is a line of what happened, or will.
+func entry(t *timeline, at time.Time, p keys.Purpose, kid, text string) string {
+	return fmt.Sprintf("  %-11s %s  %-6s  %s  %s", away(at, t.Now), at.UTC().Format("2006-01-02 15:04"), p, short8(kid), text)
+}
+
+// fit makes a stranger's text fit for an entry, and cuts it to its width; plain
+// ink writes ASCII alone.
+func (p pen) fit(text string) string {
+	if text = shown(text); p.ink.now < utf8.RuneSelf {
+		text = ascii(text)
+	}
+	runes := []rune(text)
+	if len(runes) <= reasonWidth {
+		return text
+	}
+	return string(runes[:reasonWidth-utf8.RuneCountInString(p.ink.cut)]) + p.ink.cut
+}
+
+// ascii is a text that was shown, with escapes for the rest, too.
+func ascii(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r < utf8.RuneSelf {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRuneToASCII(r), "'"))
+		}
+	}
+	return b.String()
+}
+
+// revoked are the keys that were, the last first.
+func (t *timeline) revoked() []life {
+	list := slices.DeleteFunc(slices.Clone(t.Keys), func(k life) bool { return k.RevokedAt.IsZero() })
+	slices.SortStableFunc(list, func(a, b life) int { return b.RevokedAt.Compare(a.RevokedAt) })
+	return list
 }
 
 // column is where on the bar a moment falls, which may be beyond its ends.
@@ -128,6 +181,9 @@ func (p pen) bar(t *timeline, k life) string {
 		runes[0] = p.ink.before
 	}
 	runes[min(max(t.column(t.Now), 0), barWidth-1)] = p.ink.now
+	if died := t.column(k.RevokedAt); !k.RevokedAt.IsZero() && died >= 0 && died < barWidth {
+		runes[died] = p.ink.death
+	}
 	return p.painted(cells, runes)
 }
 
@@ -158,6 +214,9 @@ func (t *timeline) standing(k life) string {
 		case k.State == keys.VerifyOnly && s.State == keys.VerifyOnly && !s.To.IsZero():
 			return "verify-only " + brief(s.To.Sub(t.Now))
 		}
+	}
+	if k.State == keys.Revoked {
+		return "revoked " + away(k.RevokedAt, t.Now)
 	}
 	if k.State == keys.Signing && verbsOf(k.Purpose).does == "seals" {
 		return "sealing"

@@ -67,12 +67,13 @@ type timeline struct {
 
 // life is one key's.
 type life struct {
-	KID     string       `json:"kid"`
-	Purpose keys.Purpose `json:"purpose"`
-	Alg     keys.Alg     `json:"alg"`
-	State   keys.State   `json:"state"`
-	Reason  string       `json:"reason,omitempty"`
-	Spans   []span       `json:"spans"`
+	KID       string       `json:"kid"`
+	Purpose   keys.Purpose `json:"purpose"`
+	Alg       keys.Alg     `json:"alg"`
+	State     keys.State   `json:"state"`
+	RevokedAt time.Time    `json:"revoked_at,omitzero"`
+	Reason    string       `json:"reason,omitempty"`
+	Spans     []span       `json:"spans"`
 }
 
 // span is a stretch of one state; without an end it goes on.
@@ -90,7 +91,7 @@ func newTimeline(ring *keys.Ring, now time.Time) *timeline {
 		for _, k := range ring.Keys() {
 			if k.Purpose == p {
 				state, _ := ring.State(k.ID, now)
-				t.Keys = append(t.Keys, life{k.ID, p, k.Alg, state, k.Reason, spansOf(k, successorOf(k, chain))})
+				t.Keys = append(t.Keys, life{k.ID, p, k.Alg, state, k.RevokedAt, k.Reason, spansOf(k, successorOf(k, chain))})
 			}
 		}
 	}

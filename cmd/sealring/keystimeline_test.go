@@ -40,7 +40,12 @@ func ringStories(t *testing.T) map[string]struct {
 	must(t, err)
 	revoked, err := rotated.Revoke(current.ID, "laptop stolen", dead)
 	must(t, err)
+	burnt, err := revoked.Current(keys.Feed, dead)
+	must(t, err)
+	twice, err := revoked.Revoke(burnt.ID, "müll \u202e"+strings.Repeat("so many words ", 20), dead.Add(9*time.Hour))
+	must(t, err)
 	return map[string]story{
+		"burnt":     {twice, dead.Add(9 * time.Hour)},
 		"fresh":     {fresh, ringStart.Add(time.Minute)},
 		"rotated":   {rotated, week.Add(90 * time.Minute)},
 		"scheduled": {scheduled, week.Add(10 * time.Hour)},
@@ -112,6 +117,39 @@ func TestATimelineFitsItsColumns(t *testing.T) {
 			if i.now == '|' && strings.ContainsFunc(drawn, func(r rune) bool { return r >= 0x80 }) {
 				t.Errorf("%s: plain ink is not ASCII", name)
 			}
+		}
+	}
+}
+
+// A key that was revoked neither signs nor verifies after its end, whatever
+// was planned for it, and everybody can see why.
+func TestARevokedKeyIsShownWithItsEnd(t *testing.T) {
+	s := ringStories(t)["revoked"]
+	views, rows := viewKeys(s.ring, s.now)
+	dead := ringStart.Add(7*24*time.Hour + 3*time.Hour)
+	for i, v := range views {
+		if v.State != keys.Revoked {
+			if v.KeptUntil != (time.Time{}) || rows[i][7] != "" || rows[i][8] != "" {
+				t.Errorf("%+v: shown as revoked", v)
+			}
+			continue
+		}
+		if !v.SignUntil.Equal(dead) || !v.VerifyUntil.Equal(dead) || !v.RevokedAt.Equal(dead) || !v.KeptUntil.After(dead.Add(24*time.Hour)) {
+			t.Errorf("%+v", v)
+		}
+		if rows[i][5] != moment(dead) || rows[i][6] != moment(dead) || rows[i][7] != moment(dead) || rows[i][8] != "laptop stolen" {
+			t.Errorf("%q", rows[i])
+		}
+	}
+	standby := func(r *keys.Ring) keys.Key {
+		_, k := chainOf(r, keys.AccessToken)
+		return *k
+	}(s.ring)
+	ring, err := s.ring.Revoke(standby.ID, "", s.now)
+	must(t, err)
+	for _, k := range ring.Keys() {
+		if v := viewKey(ring, k, s.now); k.ID == standby.ID && (!v.SignFrom.IsZero() || !v.SignUntil.IsZero()) {
+			t.Errorf("it never signed: %+v", v)
 		}
 	}
 }
