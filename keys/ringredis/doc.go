@@ -46,17 +46,22 @@
 // might be newer: it is reported, the copy stays, and nobody can write. To
 // repair that, or to get rid of a foreign key, delete the Redis key.
 //
-// # Two rings of one generation
+// # Two lines of rings
 //
 // If Redis loses generation 7 while the replicas that know it are cut off, an
 // administrator may make another generation 7 out of 6. When the two meet,
-// everybody decides alike: the ring with more revoked keys stays, so that no
-// revocation gives way to something lesser; among equals the one whose JSON
-// has the larger SHA-256. The other is gone, and no replica that held it stays
-// silent: ErrForked names the keys that were lost with it. The same is said
-// when a higher generation arrives that lacks keys, or revocations of keys,
-// which the copy has and which time has not yet disposed of: it comes from
-// another line of rings. It is accepted, as every higher generation is.
+// everybody decides alike: the ring with more revoked keys stays; among equals
+// the one whose JSON has the larger SHA-256. The other is gone, and no replica
+// that held it stays silent: ErrForked names the keys that were lost with it.
+// The same is said when a higher generation arrives that lacks keys, or
+// revocations of keys, which the copy has and which time has not yet disposed
+// of: it comes from another line of rings. It is accepted, as every higher
+// generation is.
+//
+// No revocation gives way. What only the other ring had revoked is revoked in
+// the one that stays, as a new generation on top of it, by whichever replica is
+// first; until that is written every replica that knows of it keeps to its
+// copy. So a burnt key, of whatever purpose, stays dead.
 //
 // What remains: a generation that nobody else has read yet when Redis loses it
 // and its writer's disk is lost too. The message makes that a matter of

@@ -35,20 +35,36 @@ func digest(r *keys.Ring) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
+// takeOver revokes in the ring that stays what only the other one has revoked,
+// and names it: a burnt key stays dead, whichever line wins. A key that the
+// ring does not hold is dead already.
+func takeOver(stays, other *keys.Ring, now time.Time) (ring *keys.Ring, names []string, err error) {
+	ring = stays
+	for _, k := range other.Keys() {
+		state, held := ring.State(k.ID, now)
+		if k.RevokedAt.IsZero() || !held || state == keys.Revoked || state == keys.Retired {
+			continue
+		}
+		if ring, err = ring.Revoke(k.ID, k.Reason, now); err != nil {
+			return nil, nil, err
+		}
+		names = append(names, k.ID)
+	}
+	return ring, names, nil
+}
+
 // missing names the keys of a ring, and the revocations of keys, that every
 // later ring made of it would still have.
 func missing(ring, later *keys.Ring, now time.Time) []string {
 	// Whoever dropped a key may have had a clock that was ahead.
-	now = now.Add(2 * ring.Plan().Skew)
+	late := now.Add(2 * ring.Plan().Skew)
 	var names []string
 	for _, k := range ring.Keys() {
-		if !k.VerifyUntil.IsZero() && now.After(k.VerifyUntil) {
-			continue
-		}
 		state, held := later.State(k.ID, now)
 		switch {
-		case !held:
+		case !held && (k.VerifyUntil.IsZero() || !late.After(k.VerifyUntil)):
 			names = append(names, "key "+k.ID)
+		case !held || state == keys.Retired:
 		case !k.RevokedAt.IsZero() && state != keys.Revoked:
 			names = append(names, "the revocation of key "+k.ID)
 		}

@@ -49,7 +49,7 @@ func (s *Shared) once(ctx context.Context) (alarm error, again bool, err error) 
 	}
 	if value == "" {
 		alarm = fmt.Errorf("%w: generation %d is written back", ErrLost, last.ring.Generation())
-		again, err = s.restore(ctx, value)
+		again, err = s.replace(ctx, value, last.ring)
 		return alarm, again, err
 	}
 	found, err := s.unseal(value)
@@ -57,11 +57,25 @@ func (s *Shared) once(ctx context.Context) (alarm error, again bool, err error) 
 		return nil, false, err
 	}
 	ring, alarm := judge(last.ring, found, started)
-	if ring == last.ring && alarm != nil {
-		again, err = s.restore(ctx, value)
-		return alarm, again, err
+	if alarm == nil {
+		return nil, false, s.took(&copied{ring: ring, value: value, checked: started})
 	}
-	return alarm, false, s.took(&copied{ring: ring, value: value, checked: started})
+	other := found
+	if ring == found {
+		other = last.ring
+	}
+	burnt, names, err := takeOver(ring, other, started)
+	if err != nil {
+		return alarm, false, err
+	}
+	if len(names) > 0 {
+		alarm = fmt.Errorf("%w; revoked again in generation %d: key %s", alarm, burnt.Generation(), list(names))
+	}
+	if burnt == found {
+		return alarm, false, s.took(&copied{ring: found, value: value, checked: started})
+	}
+	again, err = s.replace(ctx, value, burnt)
+	return alarm, again, err
 }
 
 // judge decides between the copy and the ring that was found, and says what
@@ -99,10 +113,9 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// restore puts the copy in the place of what was found.
-func (s *Shared) restore(ctx context.Context, found string) (again bool, err error) {
-	last := s.copy.Load()
-	value, err := s.seal(last.ring)
+// replace puts a ring in the place of what was found.
+func (s *Shared) replace(ctx context.Context, found string, ring *keys.Ring) (again bool, err error) {
+	value, err := s.seal(ring)
 	if err != nil {
 		return false, err
 	}
@@ -115,5 +128,5 @@ func (s *Shared) restore(ctx context.Context, found string) (again bool, err err
 		return false, err
 	}
 	s.link.publish(ctx)
-	return false, s.took(&copied{ring: last.ring, value: value, checked: started})
+	return false, s.took(&copied{ring: ring, value: value, checked: started})
 }

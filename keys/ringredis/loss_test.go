@@ -205,25 +205,15 @@ func revoked(r *keys.Ring) bool {
 }
 
 func TestALaterRingOfAnotherLineIsTakenAndTold(t *testing.T) {
-	for name, c := range map[string]struct {
-		mine func(*keys.Ring) (*keys.Ring, error)
-		part string
-	}{
-		"a key is lost":        {rotate, "lost: key "},
-		"a revocation is lost": {burn, "the revocation of key "},
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := furnish(t)
-			a, b := fork(t, r, c.mine, change)
-			want := update(t, b, change) // generation 3
-			w := watch(t, a)
-			w.fault(t, ringredis.ErrForked, "generation 3 was not made of our 2", c.part)
-			if !same(t, a.Ring(), want) {
-				t.Errorf("the copy is %v", a.Ring())
-			}
-			w.calm(t, a)
-		})
+	r := furnish(t)
+	a, b := fork(t, r, rotate, change)
+	want := update(t, b, change) // generation 3
+	w := watch(t, a)
+	w.fault(t, ringredis.ErrForked, "generation 3 was not made of our 2", "lost: key ")
+	if !same(t, a.Ring(), want) {
+		t.Errorf("the copy is %v", a.Ring())
 	}
+	w.calm(t, a)
 }
 
 func TestAnOrdinaryLifeRaisesNoAlarm(t *testing.T) {
