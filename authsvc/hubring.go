@@ -84,8 +84,11 @@ func (h *hub) withKeys(v *view, now time.Time) *view {
 	return &next
 }
 
-// announceKeys puts every revoked key into the Log, so that the guards' open
-// streams end too and a verifier that restarts from an old key set knows.
+// announceKeys puts every revoked key of access tokens into the Log, so that
+// the guards' open streams end too and a verifier that restarts from an old key
+// set knows. Keys of other purposes are dead by the ring alone: what they sealed
+// is opened by this service and by those who follow its session keys, and what
+// they signed is the feed itself.
 func (h *hub) announceKeys(ctx context.Context) {
 	told := map[string]bool{}
 	for {

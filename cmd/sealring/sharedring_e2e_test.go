@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"strings"
@@ -39,15 +40,37 @@ func TestReplicasShareTheirKeys(t *testing.T) {
 		}
 	}
 
-	t.Log("a key is burnt: both replicas refuse what it made")
-	for purpose, mode := range map[string]string{"at": "token", "cookie": "cookie"} {
-		made := mustLogIn(t, a.direct, sitePassword, mode)
+	t.Log("a key of each purpose is burnt: both replicas have it from the ring")
+	generation := uint64(3)
+	for _, c := range []struct {
+		purpose string
+		made    func() func(*site) bool // makes something with it, and tells whether that is accepted
+	}{
+		{"at", a.session(t, "token")},
+		{"cookie", a.session(t, "cookie")},
+		{"rt", func() func(*site) bool {
+			token := refreshToken(t, a.direct)
+			return func(r *site) bool { return refreshes(t, r.direct, token) }
+		}},
+		{"feed", func() func(*site) bool {
+			kid := base.signing(t, redis, "feed")
+			return func(r *site) bool {
+				return strings.Contains(wantCall(t, http.StatusOK, http.MethodGet, r.direct+"/.well-known/jwks.json", credential{}), kid)
+			}
+		}},
+	} {
+		accepted := c.made()
 		for _, r := range both {
-			wantCall(t, http.StatusOK, http.MethodGet, r.direct+"/v1/session", made)
+			if !accepted(r) {
+				t.Fatalf("%s refuses what a good %s key made", r.direct, c.purpose)
+			}
 		}
-		command(t, "", "keys", "revoke", "--data", base.data, "--redis", redis.URL(), "--", base.signing(t, redis, purpose))
+		command(t, "", "keys", "revoke", "--yes", "--data", base.data, "--redis", redis.URL(), "--", base.signing(t, redis, c.purpose))
+		generation++
 		for _, r := range both {
-			within(t, patience, http.StatusUnauthorized, r.direct+"/v1/session", made)
+			if r.follows(t, generation); accepted(r) {
+				t.Errorf("%s accepts what a burnt %s key made", r.direct, c.purpose)
+			}
 		}
 	}
 
@@ -79,7 +102,7 @@ func TestReplicasShareTheirKeys(t *testing.T) {
 	}
 	command(t, "", "keys", "rotate", "--use", "enc", "--data", base.data, "--redis", redis.URL())
 	for _, r := range both {
-		r.follows(t, 7)
+		r.follows(t, generation+2)
 	}
 	if pids[1] != b.auth.Process.Pid {
 		t.Error("it is another process")
@@ -118,6 +141,50 @@ func (s *site) signing(t *testing.T, redis *redistest.Server, purpose string) st
 	}
 	t.Fatalf("no %s key signs", purpose)
 	return ""
+}
+
+// session makes a session and tells whether it is accepted.
+func (s *site) session(t *testing.T, mode string) func() func(*site) bool {
+	return func() func(*site) bool {
+		made := mustLogIn(t, s.direct, sitePassword, mode)
+		return func(r *site) bool {
+			status, _ := call(http.MethodGet, r.direct+"/v1/session", made)
+			return status == http.StatusOK
+		}
+	}
+}
+
+// post sends JSON and reads what comes back.
+func post(t *testing.T, url, body string, into any) int {
+	t.Helper()
+	resp, err := client.Post(url, "application/json", strings.NewReader(body))
+	must(t, err)
+	defer resp.Body.Close()
+	must(t, json.NewDecoder(resp.Body).Decode(into))
+	return resp.StatusCode
+}
+
+func refreshToken(t *testing.T, base string) string {
+	t.Helper()
+	var made struct {
+		Token string `json:"refresh_token"`
+	}
+	post(t, base+"/v1/login", fmt.Sprintf(`{"username":"ann","password":%q,"mode":"token"}`, sitePassword), &made)
+	return made.Token
+}
+
+func refreshes(t *testing.T, base, token string) bool {
+	t.Helper()
+	var answer map[string]any
+	switch status := post(t, base+"/v1/refresh", fmt.Sprintf(`{"refresh_token":%q}`, token), &answer); status {
+	case http.StatusOK:
+		return true
+	case http.StatusUnauthorized:
+		return false
+	default:
+		t.Fatalf("a refresh is answered %d: %v", status, answer)
+		return false
+	}
 }
 
 // signedWith is the kid of a token.
