@@ -13,8 +13,8 @@ import (
 type Type uint8
 
 // The types, by what a token must share with the entry to be dead. The first
-// two and Key kill by identity; the others kill what was logged in before
-// their time T.
+// two and Key kill by identity; Claims kills what was issued before its time T,
+// and the others what was logged in before theirs.
 const (
 	Token    Type = 1 // jti: this one access token
 	Session  Type = 2 // sid: one login on one device
@@ -23,6 +23,7 @@ const (
 	Audience Type = 5 // aud: all sessions for an audience that began before T
 	Key      Type = 6 // kid: everything that this key signed
 	All      Type = 7 // everything that began before T
+	Claims   Type = 8 // sub: what tokens issued before T say of a subject; its sessions go on
 )
 
 // ErrInvalid is wrapped by every refusal of a malformed entry, position or
@@ -30,7 +31,7 @@ const (
 var ErrInvalid = errors.New("malformed")
 
 var typeNames = [...]string{Token: "token", Session: "session", Subject: "subject",
-	Client: "client", Audience: "audience", Key: "key", All: "all"}
+	Client: "client", Audience: "audience", Key: "key", All: "all", Claims: "claims"}
 
 // String returns the type's word as the command line and the admin API write
 // it: token, session, subject, client, audience, key, all.
@@ -41,12 +42,12 @@ func (t Type) String() string {
 	return typeNames[t]
 }
 
-func (t Type) valid() bool { return t >= Token && t <= All }
+func (t Type) valid() bool { return t >= Token && t <= Claims }
 
-// notBefore reports whether entries of this type match by auth_time < T and
+// notBefore reports whether entries of this type match what was before T and
 // not by identity alone.
 func (t Type) notBefore() bool {
-	return t == Subject || t == Client || t == Audience || t == All
+	return t == Subject || t == Client || t == Audience || t == All || t == Claims
 }
 
 // Target is what an entry is about: the pair that entries merge by, and that
@@ -60,7 +61,7 @@ type Target struct {
 type Entry struct {
 	Type Type
 	ID   [16]byte
-	T    uint32 // when it was revoked; for a not-before type: dead if auth_time < T
+	T    uint32 // when it was revoked; for a not-before type: dead if auth_time < T, for Claims if iat < T
 	Made uint32 // when a store first took it; set by the store, zero on the feed
 	Exp  uint32 // no token it can match is accepted any more from here on
 }
@@ -103,6 +104,15 @@ func KeyEntry(iss, kid string, t, exp time.Time) Entry {
 // AllEntry revokes every session that was logged in before that time.
 func AllEntry(before, exp time.Time) Entry {
 	return Entry{Type: All, T: seconds(before), Exp: seconds(exp)}
+}
+
+// ClaimsEntry revokes every access token of sub at the issuer iss that was
+// issued before that time, rounded up to the second: roles or scopes have
+// changed, and the tokens say the old ones. Its sessions go on, and the next
+// refresh gives a token that says the new ones. The entry lives until exp: when
+// the last token issued before then will have run out.
+func ClaimsEntry(iss, sub string, before, exp time.Time) Entry {
+	return Entry{Type: Claims, ID: hashed(Claims, iss, sub), T: seconds(before), Exp: seconds(exp)}
 }
 
 // Target returns what the entry is about.

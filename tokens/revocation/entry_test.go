@@ -26,6 +26,7 @@ func TestIDOfANamedTargetIsTheFirstHalfOfAHash(t *testing.T) {
 		"client":   {ClientEntry(iss, "cli", noon, later), "\x04" + iss + "cli"},
 		"audience": {AudienceEntry(iss, "orders", noon, later), "\x05" + iss + "orders"},
 		"key":      {KeyEntry(iss, "kid-1", noon, later), "\x06" + iss + "kid-1"},
+		"claims":   {ClaimsEntry(iss, "ann", noon, later), "\x08" + iss + "ann"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			sum := sha256.Sum256([]byte(e.text))
@@ -108,7 +109,7 @@ func TestFeedExpiryIsTheEarlierOfExpAndMadePlusW(t *testing.T) {
 func TestValidateRefusesEntriesThatMatchNothing(t *testing.T) {
 	for name, e := range map[string]Entry{
 		"no type":                 {ID: [16]byte{1}},
-		"a type from the future":  {Type: 8, ID: [16]byte{1}},
+		"a type from the future":  {Type: 9, ID: [16]byte{1}},
 		"a session without an id": {Type: Session},
 		"everything with an id":   {Type: All, ID: [16]byte{1}},
 	} {
@@ -128,7 +129,7 @@ func TestValidateRefusesEntriesThatMatchNothing(t *testing.T) {
 // anyEntry draws from few targets, so that draws meet.
 func anyEntry(t *rapid.T) Entry {
 	e := Entry{
-		Type: Type(rapid.IntRange(1, 7).Draw(t, "type")),
+		Type: Type(rapid.IntRange(1, 8).Draw(t, "type")),
 		T:    rapid.Uint32Range(900, 1100).Draw(t, "t"),
 		Made: rapid.Uint32Range(900, 1100).Draw(t, "made"),
 		Exp:  rapid.Uint32Range(900, 1100).Draw(t, "exp"),

@@ -49,5 +49,6 @@ func ExampleTargets() {
 	// subject
 	// client
 	// key
+	// claims
 	// all
 }

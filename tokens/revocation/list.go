@@ -31,12 +31,12 @@ type List struct {
 
 	writing sync.Mutex
 	swept   int64 // Unix seconds of the last look for what has expired
-	rounds  [All + 1]round
+	rounds  [Claims + 1]round
 }
 
 // state is the value of a List: a table for each type. It never changes. A nil
 // one is empty.
-type state [All + 1]table
+type state [Claims + 1]table
 
 // NewList returns an empty list.
 func NewList() *List { return new(List) }
@@ -58,7 +58,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	old := l.load()
-	var next [All + 1]draft
+	var next [Claims + 1]draft
 	for typ := range next {
 		next[typ] = draft{table: old[typ]}
 	}
@@ -70,7 +70,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 }
 
 // publish makes the drafts the list's value, if any of them was changed.
-func (l *List) publish(next *[All + 1]draft) {
+func (l *List) publish(next *[Claims + 1]draft) {
 	var s state
 	changed := false
 	for typ := range next {
@@ -85,7 +85,7 @@ func (l *List) publish(next *[All + 1]draft) {
 
 // fresh returns by type what of the entries has to be taken in: not what is
 // malformed, has expired, or is covered by what is there.
-func fresh(s *state, now time.Time, entries []Entry) (items [All + 1][]item) {
+func fresh(s *state, now time.Time, entries []Entry) (items [Claims + 1][]item) {
 	for i := range entries {
 		e := &entries[i]
 		if e.Validate() != nil || e.Expired(now) {
@@ -120,7 +120,7 @@ type round struct {
 
 // sweep lets go of what has expired, in as many pages as the time since the
 // last call is a part of the round.
-func (l *List) sweep(next *[All + 1]draft, now time.Time) {
+func (l *List) sweep(next *[Claims + 1]draft, now time.Time) {
 	since := now.Unix() - l.swept
 	l.swept = now.Unix()
 	if since <= 0 {
@@ -140,9 +140,18 @@ func (l *List) sweep(next *[All + 1]draft, now time.Time) {
 }
 
 // Match returns an entry that kills a token with these claims, if there is
-// one. It is asked after the token was verified.
+// one. It is asked after the token was verified. An entry of type Claims is
+// returned only where no other kills: it ends the token and not its session.
 func (l *List) Match(c *tokens.Claims) (Entry, bool) {
 	return l.state.Load().match(c)
+}
+
+// Find returns what the list holds on a target.
+func (l *List) Find(t Target) (Entry, bool) {
+	if !t.Type.valid() {
+		return Entry{}, false
+	}
+	return l.state.Load().get(t.Type, &t.ID)
 }
 
 // Entries returns every entry that has not expired by now, each target once,
@@ -192,7 +201,10 @@ func (s *state) match(c *tokens.Claims) (Entry, bool) {
 	if e, ok := s.named(Key, c, c.KeyID); ok {
 		return e, true
 	}
-	return s.matchLogin(c)
+	if e, ok := s.matchLogin(c); ok {
+		return e, true
+	}
+	return s.named(Claims, c, c.Subject)
 }
 
 // matchLogin looks for what kills by the time of the login.
@@ -220,7 +232,7 @@ func (s *state) named(typ Type, c *tokens.Claims, value string) (Entry, bool) {
 	}
 	id := hashed(typ, c.Issuer, value)
 	e, ok := s.get(typ, &id)
-	if !ok || typ.notBefore() && began(c) >= int64(e.T) {
+	if !ok || typ.spares(c, e.T) {
 		return Entry{}, false
 	}
 	return e, true

@@ -22,7 +22,7 @@ func hashed(t Type, iss, value string) (id [16]byte) {
 // these claims: what an index of live connections files a connection under.
 // When an entry is applied, look up its Target there and ask [Entry.Matches].
 func Targets(c *tokens.Claims) []Target {
-	ts := make([]Target, 0, 6+len(c.Audience))
+	ts := make([]Target, 0, 7+len(c.Audience))
 	if !c.ID.IsZero() {
 		ts = append(ts, Target{Token, c.ID})
 	}
@@ -40,12 +40,13 @@ func Targets(c *tokens.Claims) []Target {
 		named(Audience, aud)
 	}
 	named(Key, c.KeyID)
+	named(Claims, c.Subject)
 	return append(ts, Target{Type: All})
 }
 
 // Matches reports whether the entry kills a token with these claims.
 func (e Entry) Matches(c *tokens.Claims) bool {
-	if e.Type.notBefore() && began(c) >= int64(e.T) {
+	if e.Type.spares(c, e.T) {
 		return false
 	}
 	switch e.Type {
@@ -63,8 +64,19 @@ func (e Entry) Matches(c *tokens.Claims) bool {
 		return c.KeyID != "" && e.ID == hashed(Key, c.Issuer, c.KeyID)
 	case All:
 		return true
+	case Claims:
+		return c.Subject != "" && e.ID == hashed(Claims, c.Issuer, c.Subject)
 	}
 	return false
+}
+
+// spares reports whether a token is not from before the time of a not-before
+// type.
+func (t Type) spares(c *tokens.Claims, before uint32) bool {
+	if t == Claims {
+		return c.IssuedAt.Unix() >= int64(before)
+	}
+	return t.notBefore() && began(c) >= int64(before)
 }
 
 func (e Entry) matchesAudience(c *tokens.Claims) bool {

@@ -65,6 +65,11 @@ func TestMatch(t *testing.T) {
 		"another audience":                          {AudienceEntry(iss, "stock", before, end), claims(), false},
 		"everything":                                {AllEntry(before, end), claims(), true},
 		"everything, too early":                     {AllEntry(noon, end), claims(), false},
+		"its claims, issued before":                 {ClaimsEntry(iss, "ann", noon.Add(time.Hour+1), end), claims(), true},
+		"its claims, issued at that second":         {ClaimsEntry(iss, "ann", noon.Add(time.Hour), end), claims(), false},
+		"its claims, logged in before":              {ClaimsEntry(iss, "ann", noon.Add(time.Minute), end), claims(), false},
+		"another's claims":                          {ClaimsEntry(iss, "bob", noon.Add(2*time.Hour), end), claims(), false},
+		"its subject's claims at another issuer":    {ClaimsEntry(iss, "ann", noon.Add(2*time.Hour), end), foreign, false},
 		"no login: by the time of issue":            {AllEntry(noon.Add(time.Hour+1), end), noAuthTime, true},
 		"no login: issued at that second":           {AllEntry(noon.Add(time.Hour), end), noAuthTime, false},
 		"a service's token by its client":           {ClientEntry(iss, "login", noon.Add(2*time.Hour), end), service, true},
@@ -99,7 +104,7 @@ func TestTargetsAreAllAndOnlyWhatCanMatch(t *testing.T) {
 		}
 		return ts
 	}
-	if got, want := types(claims()), []Type{Token, Session, Subject, Client, Audience, Audience, Key, All}; !slices.Equal(got, want) {
+	if got, want := types(claims()), []Type{Token, Session, Subject, Client, Audience, Audience, Key, Claims, All}; !slices.Equal(got, want) {
 		t.Errorf("a session's token: %v, want %v", got, want)
 	}
 	if got, want := types(&tokens.Claims{Issuer: iss}), []Type{All}; !slices.Equal(got, want) {
@@ -107,11 +112,46 @@ func TestTargetsAreAllAndOnlyWhatCanMatch(t *testing.T) {
 	}
 }
 
+// Whoever refreshes has to know whether it is the session that has ended.
+func TestStaleClaimsAreNamedOnlyWhereNothingElseEnds(t *testing.T) {
+	end := noon.Add(24 * time.Hour)
+	stale := ClaimsEntry(iss, "ann", noon.Add(2*time.Hour), end)
+	for _, other := range []Entry{TokenEntry(tokenID, noon, end), SessionEntry(sessionID, noon, end),
+		SubjectEntry(iss, "ann", noon.Add(1), end), ClientEntry(iss, "login", noon.Add(1), end),
+		AudienceEntry(iss, "billing", noon.Add(1), end), KeyEntry(iss, "kid-1", noon, end), AllEntry(noon.Add(1), end)} {
+		l := NewList()
+		l.Apply(noon, stale)
+		if e, ok := l.Match(claims()); !ok || e != stale {
+			t.Fatalf("%v %v", e, ok)
+		}
+		l.Apply(noon, other)
+		if e, ok := l.Match(claims()); !ok || e != other {
+			t.Errorf("%v is hidden by %v", other.Type, e.Type)
+		}
+	}
+}
+
+func TestAListFindsWhatItHoldsOnATarget(t *testing.T) {
+	l, e := NewList(), ClaimsEntry(iss, "ann", noon, noon.Add(time.Hour))
+	if got, ok := l.Find(e.Target()); ok {
+		t.Errorf("an empty list found %v", got)
+	}
+	l.Apply(noon, e)
+	if got, ok := l.Find(e.Target()); !ok || got != e {
+		t.Errorf("found %v %v", got, ok)
+	}
+	for _, target := range []Target{{Claims, [16]byte{1}}, {Subject, e.ID}, {}, {Type: 200}} {
+		if got, ok := l.Find(target); ok {
+			t.Errorf("%v found %v", target, got)
+		}
+	}
+}
+
 func TestAnEmptyNameIsNeverMatched(t *testing.T) {
 	bare := &tokens.Claims{Issuer: iss, Audience: []string{""}}
 	l := NewList()
 	for _, e := range []Entry{SubjectEntry(iss, "", noon, noon), ClientEntry(iss, "", noon, noon),
-		AudienceEntry(iss, "", noon, noon), KeyEntry(iss, "", noon, noon)} {
+		AudienceEntry(iss, "", noon, noon), KeyEntry(iss, "", noon, noon), ClaimsEntry(iss, "", noon, noon)} {
 		if e.Matches(bare) {
 			t.Errorf("%v matched", e.Type)
 		}
@@ -147,7 +187,7 @@ func drawNamed(t *rapid.T) Entry {
 	exp := time.Unix(int64(rapid.IntRange(1000, 1100).Draw(t, "exp")), 0)
 	name := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "name")
 	id := tokens.ID{byte(rapid.IntRange(1, 4).Draw(t, "id"))}
-	switch Type(rapid.IntRange(1, 7).Draw(t, "type")) {
+	switch Type(rapid.IntRange(1, 8).Draw(t, "type")) {
 	case Token:
 		return TokenEntry(id, at, exp)
 	case Session:
@@ -160,6 +200,8 @@ func drawNamed(t *rapid.T) Entry {
 		return AudienceEntry(iss, name, at, exp)
 	case Key:
 		return KeyEntry(iss, name, at, exp)
+	case Claims:
+		return ClaimsEntry(iss, name, at, exp)
 	}
 	return AllEntry(at, exp)
 }
