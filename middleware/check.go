@@ -124,8 +124,11 @@ func (g *Guard) note(ctx context.Context, err error) {
 
 // ended names what a revocation entry does to a session.
 func ended(e revocation.Entry) error {
-	if e.Type == revocation.Key {
+	switch e.Type {
+	case revocation.Key:
 		return ErrKeyRevoked
+	case revocation.Claims: // the session goes on with another token
+		return ErrRefreshNeeded
 	}
 	return ErrRevoked
 }

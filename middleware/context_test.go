@@ -84,6 +84,32 @@ func TestAContextEndsWithItsSession(t *testing.T) {
 	}
 }
 
+// Roles have changed: the token is refused in a way that a refresh cures, and
+// the one that the refresh gives is served.
+func TestAStaleTokenNeedsARefreshAndItsSessionGoesOn(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	sid := authtest.SessionID(tokens.NewID())
+	s, token := newStream(), iss.Token(sid)
+	s.open(t, g.Handler(s), bearer(token))
+	s.open(t, g.Handler(s), cookie(iss.SealedCookie(token, nil)))
+	iss.RevokeClaims("ann")
+	for range 2 {
+		s.wantCause(t, middleware.ErrRefreshNeeded)
+	}
+	for _, credential := range []func(*http.Request){bearer(token), cookie(iss.SealedCookie(token, nil))} {
+		wantRefused(t, ask(g.Handler(whoami), credential), http.StatusUnauthorized, "refresh-needed", challengeRefresh)
+	}
+	renewed := iss.Token(sid, func(c *tokens.Claims) { c.IssuedAt = c.IssuedAt.Add(2 * time.Second) })
+	wantServed(t, ask(g.Handler(whoami), bearer(renewed)), "ann")
+	wantServed(t, ask(g.Handler(whoami), bearer(iss.Token(authtest.Subject("bob")))), "bob")
+	iss.Revoke(token)
+	eventually(t, "the end of the session has come", func() bool {
+		return ask(g.Handler(whoami), bearer(renewed)).StatusCode == http.StatusUnauthorized
+	})
+	wantRefused(t, ask(g.Handler(whoami), bearer(token)), http.StatusUnauthorized, "invalid-token", challengeInvalid)
+}
+
 func TestACookieSessionEndsLikeABearer(t *testing.T) {
 	iss := authtest.New(t)
 	g := readyGuard(t, iss)

@@ -7,15 +7,15 @@ import (
 
 // What Check can say. Refuse turns each into its HTTP answer.
 var (
-	ErrNoCredential      = errors.New("no credential")                         // 401 without an error code
-	ErrMalformed         = errors.New("malformed authorization header")        // 400 invalid_request
-	ErrManyCredentials   = errors.New("more than one credential")              // 400 invalid_request
-	ErrCrossOrigin       = errors.New("cookie from another origin")            // 403
-	ErrInvalidToken      = errors.New("invalid token")                         // 401 invalid_token, whatever is wrong with it
-	ErrRefreshNeeded     = errors.New("token and revocation list are too old") // 401 invalid_token, problem refresh-needed
-	ErrUnavailable       = errors.New("no keys to verify with")                // 503
-	ErrInsufficientScope = errors.New("insufficient scope")                    // 403 insufficient_scope
-	ErrInsufficientRole  = errors.New("insufficient role")                     // 403 insufficient_scope, problem insufficient-role
+	ErrNoCredential      = errors.New("no credential")                  // 401 without an error code
+	ErrMalformed         = errors.New("malformed authorization header") // 400 invalid_request
+	ErrManyCredentials   = errors.New("more than one credential")       // 400 invalid_request
+	ErrCrossOrigin       = errors.New("cookie from another origin")     // 403
+	ErrInvalidToken      = errors.New("invalid token")                  // 401 invalid_token, whatever is wrong with it
+	ErrRefreshNeeded     = errors.New("token too old")                  // 401 invalid_token, problem refresh-needed: it and the list are, or what it says of its subject
+	ErrUnavailable       = errors.New("no keys to verify with")         // 503
+	ErrInsufficientScope = errors.New("insufficient scope")             // 403 insufficient_scope
+	ErrInsufficientRole  = errors.New("insufficient role")              // 403 insufficient_scope, problem insufficient-role
 )
 
 // How a session ends, ErrRefreshNeeded aside. They are the causes

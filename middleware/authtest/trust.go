@@ -32,6 +32,14 @@ func (i *Issuer) RevokeSubject(sub string) {
 	i.Publish(revocation.SubjectEntry(i.URL, sub, now.Add(time.Second), now.Add(entryLife)))
 }
 
+// RevokeClaims revokes what the tokens issued up to this second say of a
+// subject, as a change of roles does. Their sessions go on: a token that is
+// issued later (Issued) is good.
+func (i *Issuer) RevokeClaims(sub string) {
+	now := time.Now()
+	i.Publish(revocation.ClaimsEntry(i.URL, sub, now.Truncate(time.Second).Add(time.Second), now.Add(entryLife)))
+}
+
 // RevokeAll revokes every session that was logged in up to this second.
 func (i *Issuer) RevokeAll() {
 	now := time.Now()
