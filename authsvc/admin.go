@@ -126,6 +126,8 @@ func (s *Service) entryOf(req *revocationRequest, now time.Time) (revocation.Ent
 		return s.keyEntry(req.Value, now)
 	case adminapi.RevocationTypeAll:
 		return revocation.AllEntry(before, s.outlives(now)), nil
+	case adminapi.RevocationTypeClaims:
+		return s.claimsEntry(req.Value, now), nil
 	}
 	return revocation.Entry{}, invalidField("type", "is unknown")
 }
@@ -138,7 +140,7 @@ func (s *Service) checkRevocation(req *revocationRequest, now time.Time) error {
 	case !all && req.Value == "":
 		return invalidField("value", "is missing")
 	case req.Before == nil:
-	case req.Type == adminapi.RevocationTypeToken, req.Type == adminapi.RevocationTypeSession, req.Type == adminapi.RevocationTypeKey:
+	case !isNotBefore(req.Type):
 		return invalidField("before", "is not for this type")
 	case req.Before.After(now.Add(time.Second)):
 		return invalidField("before", "is in the future")
@@ -146,6 +148,16 @@ func (s *Service) checkRevocation(req *revocationRequest, now time.Time) error {
 		return invalidField("before", "is before 1970")
 	}
 	return within("value", req.Value, 0, 1024)
+}
+
+// isNotBefore says whether a type takes a moment of the caller's choice. Claims
+// do not: they are stale now.
+func isNotBefore(t adminapi.RevocationType) bool {
+	switch t {
+	case adminapi.RevocationTypeSubject, adminapi.RevocationTypeClient, adminapi.RevocationTypeAudience, adminapi.RevocationTypeAll:
+		return true
+	}
+	return false
 }
 
 // keyEntry kills what a key of the ring signed, for as long as that could be

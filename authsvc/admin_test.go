@@ -72,7 +72,7 @@ func TestAdminRefuses(t *testing.T) {
 		for _, body := range []string{
 			`{}`, `{"type":"mars","value":"x"}`, `{"type":"session"}`, `{"type":"session","value":"short"}`,
 			`{"type":"token","value":"` + strings.Repeat("A", 22) + `"}`, `{"type":"all","value":"x"}`, `{"type":"key","value":"unknown"}`,
-			`{"type":"subject","value":""}`, `{"type":"subject","value":"u","before":"tomorrow"}`, `{"type":"subject","value":"u","before":"` + soon + `"}`,
+			`{"type":"claims"}`, `{"type":"claims","value":"u-ann","before":"2020-01-01T00:00:00Z"}`, `{"type":"subject","value":""}`, `{"type":"subject","value":"u","before":"tomorrow"}`, `{"type":"subject","value":"u","before":"` + soon + `"}`,
 			`{"type":"subject","value":"u","before":"1969-01-01T00:00:00Z"}`, `{"type":"all","before":"0001-01-01T00:00:00Z"}`,
 			`{"type":"subject","value":"u","before":"0001-01-01T00:00:00Z"}`, `{"type":"all","before":null}`, `{"type":"session","value":"wHs1T1vZ7y3lBqk0F5mGQg","before":"2020-01-01T00:00:00Z"}`,
 			`{"type":"subject","value":"` + strings.Repeat("x", 1025) + `"}`,

@@ -47,8 +47,11 @@ func (s *Service) sign(c *tokens.Claims, now time.Time) (string, error) {
 	}
 	c.Issuer, c.ID, c.KeyID = s.cfg.Issuer, tokens.NewID(), key.ID
 	if e, ok := s.hub.list.Match(c); ok {
-		if e.Type == revocation.Key { // on the feed already, and the ring still to follow
+		switch e.Type {
+		case revocation.Key: // on the feed already, and the ring still to follow
 			return "", unavailable(errors.New("the signing key is revoked"))
+		case revocation.Claims: // since they were asked for: see since
+			return "", unavailable(errors.New("the claims have just changed"))
 		}
 		return "", fmt.Errorf("%s %w", e.Type, errRevoked)
 	}
@@ -92,8 +95,9 @@ func (s *Service) admit(c *tokens.Claims) {
 func (s *Service) behind(c *tokens.Claims) {
 	c.Issuer = s.cfg.Issuer
 	for range 8 { // one of each type at most, and then none
-		e, ok := s.hub.list.Match(c)
-		if !ok || e.Type == revocation.Token || e.Type == revocation.Session || e.Type == revocation.Key {
+		e, _ := s.hub.list.Match(c)
+		switch e.Type {
+		case 0, revocation.Token, revocation.Session, revocation.Key, revocation.Claims:
 			return
 		}
 		c.AuthTime = time.Unix(int64(e.T), 0).UTC()

@@ -1,6 +1,7 @@
 package authsvc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -36,7 +37,28 @@ func (s *Service) login(r *http.Request) (*reply, error) {
 	case err != nil:
 		return nil, unavailable(fmt.Errorf("asking for the user: %w", err))
 	}
-	return s.begin(&req, user)
+	stale := s.staleBefore(user.Subject)
+	if user, err = s.current(r.Context(), user, stale); err != nil {
+		return nil, err
+	}
+	return s.begin(&req, user, stale)
+}
+
+// current returns the user as it is now, where its claims may have changed
+// while the password was being checked.
+func (s *Service) current(ctx context.Context, user User, stale time.Time) (User, error) {
+	if !stale.After(s.now()) {
+		return user, nil
+	}
+	now, err := s.cfg.Users.Lookup(ctx, user.Subject)
+	switch {
+	case errors.Is(err, ErrNoUser), err == nil && now.Disabled:
+		return user, errBadCredentials
+	case err != nil:
+		return user, unavailable(fmt.Errorf("asking for the user: %w", err))
+	}
+	now.Subject = user.Subject
+	return now, nil
 }
 
 // checkLogin is what the document says about the request, beyond its form.
@@ -83,7 +105,7 @@ func (s *Service) checkAudience(req *openapi.LoginRequest) error {
 }
 
 // begin makes a new session.
-func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
+func (s *Service) begin(req *openapi.LoginRequest, user User, stale time.Time) (*reply, error) {
 	now := s.now()
 	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second) // whole, as every token says it
 	g := &grant{
@@ -98,6 +120,7 @@ func (s *Service) begin(req *openapi.LoginRequest, user User) (*reply, error) {
 	}
 	g.claims.AuthTime = g.claims.IssuedAt
 	s.admit(&g.claims)
+	postdate(&g.claims, stale)
 	g.refresh = &tokens.Refresh{
 		SessionID:  g.claims.SessionID,
 		IssuedAt:   now.UnixMilli(),

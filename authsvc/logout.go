@@ -44,8 +44,8 @@ func (s *Service) logout(r *http.Request) (*reply, error) {
 		return nil, err
 	}
 	entry := s.sessionEntry(c, now)
-	if e, dead := s.hub.list.Match(c); dead && (e.Type != revocation.Token || c.SessionID.IsZero()) {
-		entry = e // ended before, and on disk, but perhaps not shared; of a token alone, its session goes on
+	if e, dead := s.hub.list.Match(c); dead && endsAll(e, c) {
+		entry = e // ended before, and on disk, but perhaps not shared
 	}
 	shared, err := s.revoke(r, entry)
 	if err != nil {
@@ -54,8 +54,20 @@ func (s *Service) logout(r *http.Request) (*reply, error) {
 	return loggedOut(shared)
 }
 
+// endsAll says whether an entry that kills a token ends what a logout would:
+// the session, and of a service's own token that token.
+func endsAll(e revocation.Entry, c *tokens.Claims) bool {
+	switch e.Type {
+	case revocation.Claims:
+		return false
+	case revocation.Token:
+		return c.SessionID.IsZero()
+	}
+	return true
+}
+
 // leaving finds whose session a request wants to end. The guard judges it, but
-// for two things that keep nobody from leaving: a token may have expired, and
+// for what keeps nobody from leaving: a token may have expired or be stale, and
 // the session may have been revoked before.
 func (s *Service) leaving(r *http.Request, now time.Time) (*tokens.Claims, error) {
 	session, err := s.guard.Check(r)
@@ -63,7 +75,7 @@ func (s *Service) leaving(r *http.Request, now time.Time) (*tokens.Claims, error
 	case err == nil:
 		c := session.Claims()
 		return &c, nil
-	case !errors.Is(err, middleware.ErrExpired) && !errors.Is(err, middleware.ErrRevoked):
+	case !errors.Is(err, middleware.ErrExpired) && !errors.Is(err, middleware.ErrRevoked) && !errors.Is(err, middleware.ErrRefreshNeeded):
 		return nil, err
 	}
 	raw := bearer(r)

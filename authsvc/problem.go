@@ -124,7 +124,7 @@ func invalidToken(cause error) error {
 func isGuards(err error) bool {
 	for _, e := range []error{
 		middleware.ErrNoCredential, middleware.ErrMalformed, middleware.ErrManyCredentials,
-		middleware.ErrCrossOrigin, middleware.ErrInvalidToken, middleware.ErrUnavailable,
+		middleware.ErrCrossOrigin, middleware.ErrInvalidToken, middleware.ErrRefreshNeeded, middleware.ErrUnavailable,
 	} {
 		if errors.Is(err, e) {
 			return true

@@ -136,9 +136,10 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 	switch e, dead := s.hub.list.Match(&known); {
 	case dead && e.Type == revocation.Key: // on the feed already, and the ring still to follow
 		return nil, unavailable(errors.New("the signing key is revoked"))
-	case dead || len(audience) == 0:
+	case dead && e.Type != revocation.Claims, len(audience) == 0:
 		return nil, sessionEnded(openapi.ProblemReasonRevoked, t.Cookie)
 	}
+	stale := s.staleBefore(t.Subject)
 	user, err := s.cfg.Users.Lookup(r.Context(), t.Subject)
 	switch {
 	case errors.Is(err, ErrNoUser), err == nil && user.Disabled:
@@ -154,6 +155,7 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 		cookie:  t.Cookie,
 	}
 	g.claims.AuthTime = t.AuthTime
+	postdate(&g.claims, stale)
 	return g, nil
 }
 

@@ -82,7 +82,7 @@ func (s *Service) entryOfToken(raw, client string, now time.Time) (revocation.En
 	case c.ClientID != client:
 		return revocation.Entry{}, errForeignToken
 	}
-	if e, dead := s.hub.list.Match(c); dead {
+	if e, dead := s.hub.list.Match(c); dead && e.Type != revocation.Claims {
 		return e, nil // on disk already, but perhaps not shared
 	}
 	if c.ID.IsZero() {

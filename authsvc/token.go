@@ -46,6 +46,7 @@ func (s *Service) token(r *http.Request) (*reply, error) {
 
 // tokenForClient is RFC 6749 §4.4: a service's token for itself.
 func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
+	stale := s.staleBefore(id)
 	client, err := s.confidential(r, id, secret)
 	if err != nil {
 		return nil, err
@@ -65,6 +66,7 @@ func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id,
 	}
 	c.AuthTime = c.IssuedAt
 	s.admit(&c)
+	postdate(&c, stale)
 	return s.tokenReply(&c, nil, now)
 }
 

@@ -141,6 +141,7 @@ const (
 	ProblemCodeMethodNotAllowed     ProblemCode = "method-not-allowed"
 	ProblemCodeNoCredential         ProblemCode = "no-credential"
 	ProblemCodeNotFound             ProblemCode = "not-found"
+	ProblemCodeRefreshNeeded        ProblemCode = "refresh-needed"
 	ProblemCodeSessionEnded         ProblemCode = "session-ended"
 	ProblemCodeSessionTooLarge      ProblemCode = "session-too-large"
 	ProblemCodeUnavailable          ProblemCode = "unavailable"
@@ -173,6 +174,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNoCredential:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeRefreshNeeded:
 		return true
 	case ProblemCodeSessionEnded:
 		return true

@@ -125,6 +125,7 @@ const (
 	ProblemCodeMethodNotAllowed     ProblemCode = "method-not-allowed"
 	ProblemCodeNoCredential         ProblemCode = "no-credential"
 	ProblemCodeNotFound             ProblemCode = "not-found"
+	ProblemCodeRefreshNeeded        ProblemCode = "refresh-needed"
 	ProblemCodeSessionEnded         ProblemCode = "session-ended"
 	ProblemCodeSessionTooLarge      ProblemCode = "session-too-large"
 	ProblemCodeUnavailable          ProblemCode = "unavailable"
@@ -157,6 +158,8 @@ func (e ProblemCode) Valid() bool {
 	case ProblemCodeNoCredential:
 		return true
 	case ProblemCodeNotFound:
+		return true
+	case ProblemCodeRefreshNeeded:
 		return true
 	case ProblemCodeSessionEnded:
 		return true
@@ -236,6 +239,7 @@ func (e RevocationNotSharedShared) Valid() bool {
 const (
 	RevocationTypeAll      RevocationType = "all"
 	RevocationTypeAudience RevocationType = "audience"
+	RevocationTypeClaims   RevocationType = "claims"
 	RevocationTypeClient   RevocationType = "client"
 	RevocationTypeKey      RevocationType = "key"
 	RevocationTypeSession  RevocationType = "session"
@@ -249,6 +253,8 @@ func (e RevocationType) Valid() bool {
 	case RevocationTypeAll:
 		return true
 	case RevocationTypeAudience:
+		return true
+	case RevocationTypeClaims:
 		return true
 	case RevocationTypeClient:
 		return true
@@ -373,7 +379,7 @@ type Revocation struct {
 	// Made when it reached the store
 	Made time.Time `json:"made,omitempty,omitzero"`
 
-	// Time of a token, session or key, when it was revoked; else the not-before
+	// Time of a token, session or key, when it was revoked; else the not-before, of claims the least iat that is good
 	Time time.Time      `json:"time"`
 	Type RevocationType `json:"type"`
 }
@@ -416,7 +422,7 @@ type RevocationRequest struct {
 	Before time.Time      `json:"before,omitempty"`
 	Type   RevocationType `json:"type"`
 
-	// Value the jti, sid, sub, client_id, aud or kid; absent for `all`
+	// Value the jti, sid, sub, client_id, aud or kid; for `claims` the sub; absent for `all`
 	Value string `json:"value,omitempty"`
 }
 
