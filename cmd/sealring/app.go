@@ -55,7 +55,7 @@ func newApp(env []string, stdin io.Reader, stdout, stderr io.Writer) *app {
 
 func (a *app) root() *cobra.Command {
 	root := group("sealring", "Sessions that verify anywhere and end everywhere",
-		a.devCommand(), a.serveCommand(), a.demoCommand(),
+		a.devCommand(), a.serveCommand(), a.relayCommand(), a.demoCommand(),
 		a.keysCommand(), a.usersCommand(), a.clientsCommand(),
 		a.revokeCommand(), a.tokenCommand(),
 		a.settingsCommand(), a.versionCommand(), completionCommand(a),

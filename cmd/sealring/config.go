@@ -43,6 +43,8 @@ type settings struct {
 	MasterKey      tokens.Secret
 	OtherMasterKey tokens.Secret
 	AdminToken     tokens.Secret
+	Upstream       string
+	Feed           string
 	ClientID       string
 	ClientSecret   tokens.Secret
 
@@ -78,7 +80,9 @@ func (s *settings) declared() []setting {
 		secret("master_key", &s.MasterKey, "seals the key ring; default: master.key in the data folder"),
 		secret("other_master_key", &s.OtherMasterKey, "opens the key ring too, while the master key is being changed (sealring keys rewrap)"),
 		secret("admin_token", &s.AdminToken, "bearer token of the admin API; default: admin.token in the data folder"),
-		text("client_id", &s.ClientID, "", "the service client that the demo service is"),
+		text("upstream", &s.Upstream, "", "URL of the auth service, or of another relay, that a relay follows"),
+		text("feed", &s.Feed, "", "URL of the relay through which the demo service follows the auth service; empty: directly"),
+		text("client_id", &s.ClientID, "", "the service client that a relay or the demo service is"),
 		secret("client_secret", &s.ClientSecret, "secret of client_id"),
 	}
 }

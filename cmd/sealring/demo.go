@@ -37,7 +37,7 @@ is its standard input is closed.`,
 		Args:    cobra.NoArgs,
 	}
 	c.Flags().StringVar(&address, "listen", "", "address to listen on (default: demo_listen)")
-	uses := []string{"issuer", "demo_listen", "client_id", "client_secret", "clock_skew", "log_level"}
+	uses := []string{"issuer", "feed", "demo_listen", "client_id", "client_secret", "clock_skew", "log_level"}
 	return a.command(c, uses, func(ctx context.Context, _ []string) error {
 		log, err := a.serviceLog()
 		if err != nil {
@@ -59,6 +59,7 @@ func (a *app) runDemo(ctx context.Context, l net.Listener, log *slog.Logger) err
 	defer stop()
 	guard, err := middleware.New(ctx, middleware.Config{
 		Issuer:    a.settings.Issuer,
+		Feed:      a.settings.Feed,
 		Audience:  demoAudience,
 		Client:    middleware.Client{ID: a.settings.ClientID, Secret: a.settings.ClientSecret.Reveal()},
 		ClockSkew: a.settings.ClockSkew,

@@ -29,6 +29,8 @@ type site struct {
 	secret        string // of the service client
 	auth, demo    *process
 	demoURL       string
+	feed          string // URL of the relay that the demo service follows; empty: none
+	relayClient   string // secret of the relays' client
 }
 
 const sitePassword = "correct horse battery"
@@ -68,7 +70,7 @@ func (s *site) startAuth(t *testing.T) {
 func (s *site) startDemo(t *testing.T) {
 	t.Helper()
 	s.demo = start(s.t, []string{"SEALRING_CLIENT_ID=demo", "SEALRING_CLIENT_SECRET=" + s.secret},
-		"demo", "--issuer", s.issuer, "--listen", "127.0.0.1:0")
+		"demo", "--issuer", s.issuer, "--feed", s.feed, "--listen", "127.0.0.1:0")
 	s.demoURL = s.demo.line(t)
 }
 
