@@ -33,6 +33,7 @@ type settings struct {
 	RefreshGrace time.Duration
 
 	RefreshOutage string
+	Peers         []string
 
 	LogLevel string
 
@@ -73,6 +74,7 @@ func (s *settings) declared() []setting {
 		secret("redis_password", &s.RedisPassword, "password of the Redis servers"),
 		text("redis_ca_file", &s.RedisCAFile, "", "certificates (PEM) that vouch for a rediss server; empty: those of the system"),
 
+		list("peers", &s.Peers, "URLs of the other replicas, past any balancer: while redis is away this one learns from their feeds what they revoke; with client_id and client_secret"),
 		text("refresh_outage", &s.RefreshOutage, "degrade", "what a refresh gets while the store does not answer: degrade (an access token, for 15m at most) or strict (503)"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
@@ -82,7 +84,7 @@ func (s *settings) declared() []setting {
 		secret("admin_token", &s.AdminToken, "bearer token of the admin API; default: admin.token in the data folder"),
 		text("upstream", &s.Upstream, "", "URL of the auth service, or of another relay, that a relay follows"),
 		text("feed", &s.Feed, "", "URL of the relay through which the demo service follows the auth service; empty: directly"),
-		text("client_id", &s.ClientID, "", "the service client that a relay or the demo service is"),
+		text("client_id", &s.ClientID, "", "the service client as which the demo service, a relay or a replica follows a feed"),
 		secret("client_secret", &s.ClientSecret, "secret of client_id"),
 	}
 }

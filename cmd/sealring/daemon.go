@@ -21,6 +21,7 @@ import (
 // its two listeners.
 type daemon struct {
 	log           *slog.Logger
+	settings      *settings
 	service       *authsvc.Service
 	store         *boltstore.Store
 	shared        *sharedStore // nil where nothing is shared
@@ -32,7 +33,7 @@ type daemon struct {
 // if there is a client of it, which is not closed here. Nothing is served
 // before run.
 func openDaemon(ctx context.Context, s *settings, client redis.UniversalClient, public, admin net.Listener, log *slog.Logger) (*daemon, error) {
-	d := &daemon{log: log, public: public, admin: admin}
+	d := &daemon{log: log, settings: s, public: public, admin: admin}
 	cfg, err := d.config(ctx, s, client)
 	if err != nil {
 		return nil, err
@@ -97,6 +98,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return d.service.Run(ctx) })
 	g.Go(func() error { return d.watchRing(ctx) })
+	g.Go(func() error { return d.watchPeers(ctx, d.settings) })
 	g.Go(func() error { return serveHTTP(ctx, d.public, d.service.Public(), d.log) })
 	g.Go(func() error { return serveHTTP(ctx, d.admin, d.service.Admin(), d.log) })
 	if !isLocal(d.admin.Addr()) {

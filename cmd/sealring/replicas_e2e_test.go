@@ -107,3 +107,36 @@ func TestReplicasShareWhatWasRevoked(t *testing.T) {
 	refused(c)
 	accepted()
 }
+
+// While Redis is away replicas tell each other, and a new one hears of what was
+// revoked before it came.
+func TestPeersTellEachOtherWhileRedisIsAway(t *testing.T) {
+	redis := redistest.Start(t)
+	base := newSite(t)
+	base.moveRing(t, redis)
+	secret := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(secret, []byte(base.secret), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	as := []string{"--redis", redis.URL(), "--client-id", "demo", "--client-secret-file", secret, "--peers"}
+	a := base.replica(t)
+	b := base.replica(t, append(as, a.direct)...)
+	a.args = append(a.args, append(as, b.direct)...)
+	a.startAuth(t)
+	b.startAuth(t)
+	base.proxy.target.Store(b.addr())
+	b.startDemo(t)
+	b.demoReady(t)
+
+	redis.Kill9()
+	for range 3 {
+		c := mustLogIn(t, a.direct, sitePassword, "token")
+		wantCall(t, http.StatusOK, http.MethodGet, b.demoURL+"/", c)
+		wantCall(t, http.StatusAccepted, http.MethodPost, a.direct+"/v1/logout", c)
+		within(t, patience, http.StatusUnauthorized, b.demoURL+"/", c) // the first also waits for b to notice that Redis is gone
+		wantCall(t, http.StatusUnauthorized, http.MethodGet, b.direct+"/v1/session", c)
+	}
+	c := mustLogIn(t, b.direct, sitePassword, "token")
+	wantCall(t, http.StatusAccepted, http.MethodPost, b.direct+"/v1/logout/all", c)
+	within(t, patience, http.StatusUnauthorized, a.direct+"/v1/session", c)
+}

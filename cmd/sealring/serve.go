@@ -20,7 +20,7 @@ import (
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
 	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "access_ttl", "idle_ttl", "session_ttl",
-	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "log_level", "master_key", "other_master_key", "admin_token",
+	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -103,6 +103,9 @@ func (s *settings) check() error {
 		}
 	}
 	if err := checkIssuer(s.Issuer); err != nil {
+		faults = append(faults, err)
+	}
+	if err := s.checkPeers(); err != nil {
 		faults = append(faults, err)
 	}
 	refuse(len(s.Audiences) == 0, "audiences is empty: name the services that tokens are for, for example `audiences: [orders]`")

@@ -274,3 +274,22 @@ func TestReadersNeverMissWhatWasAppliedBefore(t *testing.T) {
 		t.Errorf("%d of %d", l.Len(), len(es))
 	}
 }
+
+func TestFindTellsWhatIsThere(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	e := SubjectEntry("iss", "ann", now, now.Add(time.Hour))
+	l := NewList()
+	if got, ok := l.Find(e.Target()); ok {
+		t.Errorf("in an empty list: %+v", got)
+	}
+	l.Apply(now, e)
+	if got, ok := l.Find(e.Target()); !ok || got != e {
+		t.Errorf("%+v, want %+v", got, e)
+	}
+	if got, ok := l.Find(Target{Type: Client, ID: e.ID}); ok {
+		t.Errorf("of another type: %+v", got)
+	}
+	if got, ok := l.Find(Target{Type: 200}); ok {
+		t.Errorf("of no type: %+v", got)
+	}
+}
