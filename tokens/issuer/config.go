@@ -43,6 +43,11 @@ type Config struct {
 	// are never followed, whatever it says.
 	HTTP *http.Client
 
+	// Snapshot is the path of a file in which what is known is kept, so that a
+	// follower can start while the issuer is away; it needs a Client. Two
+	// processes may share one. Zero: none. See the package comment.
+	Snapshot string
+
 	// Log takes changes of state, never secrets. Nil: slog.Default.
 	Log *slog.Logger
 }

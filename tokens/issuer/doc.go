@@ -36,6 +36,22 @@
 // generation of the keys it holds, and reports a later one once it holds all
 // of it (POST held_uri), so that a rotation can wait for its verifiers.
 //
+// # The snapshot file
+//
+// With Config.Snapshot, what is known is kept in a file: both key sets and the
+// revocations, with their position and age. A follower that starts while the
+// issuer is away begins with it, as if it had never ended: AsOf is the file's,
+// so that lag and every rule about it hold. It is written within seconds of a
+// change and at the end, by a rename, so that it is never half there.
+//
+// The file is sealed under a key that is derived from the client's secret. It
+// holds the keys that open session cookies, and whoever could open it could
+// have asked the issuer for them. Nobody else can read it or make one. Who may
+// write to its folder can remove it or bring back an older one, which is as old
+// as it says. What is damaged, of another issuer, client or secret, from the
+// future, or has keys of more than a day is logged and not used: the follower
+// starts without.
+//
 // # Whom it believes
 //
 // The metadata must name the very issuer that was configured (RFC 8414 §3.3),

@@ -39,7 +39,7 @@ type Follower struct {
 // state is all that is known at one moment. It is never changed, only
 // replaced.
 type state struct {
-	meta        *metadata
+	meta        *metadata // nil: never fetched
 	set         *keys.Set // access token and feed keys; nil: never fetched
 	setAt       time.Time // when the set was last confirmed, by a fetch or by the feed
 	setMaxAge   time.Duration
@@ -60,7 +60,8 @@ type state struct {
 }
 
 // Follow starts following an issuer, until ctx ends or Close. It returns at
-// once, whether the issuer is up or not; the only error is ErrConfig.
+// once, whether the issuer is up or not, and with what Snapshot holds; the only
+// error is ErrConfig.
 func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	place, err := cfg.place()
 	if err != nil {
@@ -68,6 +69,9 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	}
 	if (cfg.Client.ID == "") != (cfg.Client.Secret == "") {
 		return nil, fmt.Errorf("%w: Client needs both ID and Secret, or neither", ErrConfig)
+	}
+	if cfg.Snapshot != "" && cfg.Client.ID == "" {
+		return nil, fmt.Errorf("%w: Snapshot needs a Client, whose secret seals it", ErrConfig)
 	}
 	if cfg.Log == nil {
 		cfg.Log = slog.Default()
@@ -87,11 +91,18 @@ func Follow(ctx context.Context, cfg Config) (*Follower, error) {
 	}
 	f.http, f.letGo = cfg.httpClient()
 	f.state.Store(&state{})
+	var last saved
+	if cfg.Snapshot != "" {
+		last = f.restore(time.Now())
+	}
 	ctx, f.stop = context.WithCancel(ctx)
 	f.done.Go(func() { f.follow(ctx) })
 	f.done.Go(func() { f.refreshOnDemand(ctx) })
 	f.done.Go(func() { f.fetchSessionsOnDemand(ctx) })
 	f.done.Go(func() { f.reportOnDemand(ctx) })
+	if cfg.Snapshot != "" {
+		f.done.Go(func() { f.saveOnChange(ctx, last) })
+	}
 	return f, nil
 }
 

@@ -16,7 +16,7 @@ const refreshEvery = 10 * time.Second
 // is live: the replica behind it may lag behind the one that signed. It never
 // blocks.
 func (f *Follower) Refresh() {
-	if f.state.Load().set != nil { // before that the start is at it
+	if s := f.state.Load(); s.set != nil && s.meta != nil { // before that the start is at it
 		signal(f.asked)
 	}
 }

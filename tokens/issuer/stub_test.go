@@ -26,6 +26,7 @@ const stubURL = "https://auth.example.com"
 // follower's http.RoundTripper, and the test writes what the feed says.
 type stub struct {
 	t     testing.TB
+	file  string         // the followers' snapshot file; empty: none
 	feeds chan *stubFeed // each connection to the feed
 	log   bytes.Buffer
 
@@ -69,6 +70,7 @@ func (s *stub) follow(id string) *Follower {
 	cfg := Config{Issuer: stubURL, HTTP: &http.Client{Transport: s}, Log: slog.New(slog.NewTextHandler(&s.log, nil))}
 	if id != "" {
 		cfg.Client = Client{ID: id, Secret: "hush-hush"}
+		cfg.Snapshot = s.file
 	}
 	f, err := Follow(context.Background(), cfg)
 	if err != nil {
