@@ -51,6 +51,14 @@ type Config struct {
 	// alone; revocations are not heard of and cookies are not looked at.
 	Client Client
 
+	// Snapshot is the path of a file in which the guard keeps what it knows, so
+	// that this service can start while the issuer is away: with the keys and
+	// revocations of its last run, at their age, if that ended less than a day
+	// ago. The file is sealed under Client's secret, and holds the session keys
+	// too (see tokens/issuer). Its folder must exist and outlive the process.
+	// Zero: no file.
+	Snapshot string
+
 	// Trust is where keys and revocations come from. Nil: Issuer is followed
 	// over HTTP. The auth service itself passes its own.
 	Trust Trust
@@ -151,6 +159,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: Audience is required", ErrConfig)
 	case (c.Client.ID == "") != (c.Client.Secret == ""):
 		return fmt.Errorf("%w: Client needs both ID and Secret, or neither", ErrConfig)
+	case c.Snapshot != "" && (c.Client.ID == "" || c.Trust != nil):
+		return fmt.Errorf("%w: Snapshot needs a Client, and no Trust", ErrConfig)
 	case c.ClockSkew < 0 || c.ClockSkew > 10*time.Minute:
 		return fmt.Errorf("%w: ClockSkew must be between 0 and 10 minutes", ErrConfig)
 	case c.MaxStale < 0:

@@ -20,7 +20,11 @@ func TestNewRefusesWhatCanNeverWork(t *testing.T) {
 		"a cookie of another name":           func(c *Config) { c.Cookie = "session" },
 		"a trusted origin that is none":      func(c *Config) { c.TrustedOrigins = []string{"app.example.com"} },
 		"an issuer that is not https":        func(c *Config) { c.Issuer = "http://auth.example.com" },
-		"an issuer that is no URL":           func(c *Config) { c.Issuer = "auth.example.com" },
+		"a snapshot without a client":        func(c *Config) { c.Snapshot = "orders.snapshot" },
+		"a snapshot of another's trust": func(c *Config) {
+			c.Snapshot, c.Client, c.Trust = "orders.snapshot", Client{"orders", "secret"}, newLocalTrust(t)
+		},
+		"an issuer that is no URL": func(c *Config) { c.Issuer = "auth.example.com" },
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := Config{Issuer: testIssuer, Audience: "orders"}

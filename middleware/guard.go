@@ -9,6 +9,7 @@ import (
 
 	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/issuer"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // Guard judges requests. It is made by New, safe for concurrent use, and
@@ -64,11 +65,12 @@ func trustOf(ctx context.Context, cfg Config) (Trust, func(), error) {
 		return cfg.Trust, func() {}, nil
 	}
 	f, err := issuer.Follow(ctx, issuer.Config{
-		Issuer: cfg.Issuer,
-		Feed:   cfg.Feed,
-		Client: issuer.Client{ID: cfg.Client.ID, Secret: tokens.Secret(cfg.Client.Secret)},
-		HTTP:   cfg.HTTP,
-		Log:    cfg.Logger,
+		Issuer:   cfg.Issuer,
+		Feed:     cfg.Feed,
+		Client:   issuer.Client{ID: cfg.Client.ID, Secret: tokens.Secret(cfg.Client.Secret)},
+		Snapshot: cfg.Snapshot,
+		HTTP:     cfg.HTTP,
+		Log:      cfg.Logger,
 	})
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: %w", ErrConfig, err)
@@ -96,25 +98,42 @@ func (g *Guard) Close() { g.stop() }
 // readiness probe.
 func (g *Guard) Ready() bool { return g.trust.Ready() }
 
-// Status is what a guard knows about itself, for a status page or a metric.
+// Status is what a guard knows about itself, for a status page or a metric. It
+// costs a few loads; that of every scrape:
+//
+//	prometheus.NewGaugeFunc(opts, func() float64 { return guard.Status().Lag.Seconds() })
 type Status struct {
-	Issuer   string        // as configured
-	Ready    bool          // see Guard.Ready
-	AsOf     time.Time     // the revocation list is complete up to here; zero: there is none yet
-	Lag      time.Duration // how long ago that is; NoList: there is none yet
-	Requests int           // requests and streams being served now
+	Issuer      string        // as configured
+	Ready       bool          // see Guard.Ready
+	Live        bool          // the feed is connected and delivers; without a Client and under Config.Trust: false
+	Fault       string        // why the issuer is not reached; empty: no fault
+	Position    string        // in the issuer's log, as /admin/v1/verifiers shows it; empty: none yet
+	AsOf        time.Time     // the revocation list is complete up to here; zero: there is none yet
+	Lag         time.Duration // how long ago that is; NoList: there is none yet
+	KeysAt      time.Time     // when the key set was last confirmed; zero: not yet, or under Config.Trust
+	Revocations int           // entries in the list
+	Requests    int           // requests, streams and connections being served now
 }
 
 // Status returns the guard's present state.
 func (g *Guard) Status() Status {
 	asOf := g.trust.AsOf()
-	return Status{
-		Issuer:   g.cfg.Issuer,
-		Ready:    g.trust.Ready(),
-		AsOf:     asOf,
-		Lag:      lag(asOf, time.Now()),
-		Requests: g.live.len(),
+	s := Status{
+		Issuer:      g.cfg.Issuer,
+		Ready:       g.trust.Ready(),
+		AsOf:        asOf,
+		Lag:         lag(asOf, time.Now()),
+		Revocations: g.trust.Revocations().Len(),
+		Requests:    g.live.len(),
 	}
+	if f, ok := g.trust.(*issuer.Follower); ok {
+		st := f.Status()
+		s.Live, s.Fault, s.KeysAt = st.Live, st.Fault, st.KeysAt
+		if st.Position != (revocation.Position{}) {
+			s.Position = st.Position.String()
+		}
+	}
+	return s
 }
 
 // lag is the age of a list that is complete up to asOf.

@@ -161,6 +161,9 @@ type Status struct {
 func (f *Follower) Status() Status {
 	s := f.state.Load()
 	st := Status{Live: s.live, Position: s.position, AsOf: s.asOf, Verifier: f.id, Generation: s.holding(), KeysAt: s.setAt}
+	if s.kept { // the feed would have said otherwise
+		st.KeysAt = time.Now()
+	}
 	if s.fault != nil {
 		st.Fault = s.fault.Error()
 	}
