@@ -34,6 +34,7 @@ func TestNoEntryEverLeavesALiveHandleThatItMatches(t *testing.T) {
 			revocation.AudienceEntry(testIssuer, "new", soon, end),
 			revocation.KeyEntry(testIssuer, "new", soon, end),
 			revocation.AllEntry(soon, end),
+			revocation.ClaimsEntry(testIssuer, "ann", soon, end),
 		}
 		raceOnce(t, l, g, first, second, entries[rand.N(len(entries))])
 		g.Close()
