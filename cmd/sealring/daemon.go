@@ -15,6 +15,7 @@ import (
 	"github.com/sealring-dev/sealring/authsvc/boltstore"
 	"github.com/sealring-dev/sealring/authsvc/users"
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/keys/ringredis"
 )
 
 // daemon is a running auth service: the service, its store, its key ring and
@@ -130,7 +131,15 @@ func (d *daemon) watchRing(ctx context.Context) error {
 			d.log.Info("key ring changed", "generation", known)
 		}
 	}
-	if err := d.ring.Watch(ctx, changed, d.service.RingFault); err != nil && ctx.Err() == nil {
+	failed := func(err error) {
+		var mended ringredis.Alarm
+		if errors.As(err, &mended) {
+			d.log.Error("Redis did not hold the key ring that it should; that is mended", "err", err)
+			return
+		}
+		d.service.RingFault(err)
+	}
+	if err := d.ring.Watch(ctx, changed, failed); err != nil && ctx.Err() == nil {
 		return fmt.Errorf("watching key ring: %w", err)
 	}
 	return nil

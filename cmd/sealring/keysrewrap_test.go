@@ -11,8 +11,8 @@ import (
 	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
-// newDataFolder has a ring in it.
-func newDataFolder(t *testing.T) *settings {
+// newSettings are the defaults, for an empty data folder.
+func newSettings(t *testing.T) *settings {
 	t.Helper()
 	s := &settings{}
 	for _, d := range s.declared() {
@@ -21,6 +21,13 @@ func newDataFolder(t *testing.T) *settings {
 		}
 	}
 	s.Data = t.TempDir()
+	return s
+}
+
+// newDataFolder has a ring in it.
+func newDataFolder(t *testing.T) *settings {
+	t.Helper()
+	s := newSettings(t)
 	_, _, err := s.newRing(t.Context(), s.ringIn(nil))
 	must(t, err)
 	return s

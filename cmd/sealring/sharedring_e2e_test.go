@@ -104,6 +104,9 @@ func TestReplicasShareTheirKeys(t *testing.T) {
 	for _, r := range both {
 		r.follows(t, generation+2)
 	}
+	if said := a.auth.stderr.String() + b.auth.stderr.String(); !strings.Contains(said, "that is mended") || !strings.Contains(said, "the ring was gone from Redis") {
+		t.Error("nobody says that Redis had lost the ring")
+	}
 	if pids[1] != b.auth.Process.Pid {
 		t.Error("it is another process")
 	}

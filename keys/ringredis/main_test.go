@@ -190,6 +190,11 @@ func (w *watcher) fault(t *testing.T, want error, parts ...string) {
 		if !errors.Is(err, want) {
 			t.Fatalf("fault %v, want %v", err, want)
 		}
+		mended := !errors.Is(err, ringredis.ErrUnavailable) && !errors.Is(err, ringredis.ErrUnknown) &&
+			(errors.Is(err, ringredis.ErrLost) || errors.Is(err, ringredis.ErrForked) || errors.Is(err, ringfile.ErrRollback))
+		if alarm := new(ringredis.Alarm); errors.As(err, alarm) != mended {
+			t.Errorf("%v: an alarm that is mended is told as a fault, or the other way round", err)
+		}
 		for _, part := range parts {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q does not say %q", err, part)

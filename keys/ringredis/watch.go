@@ -18,10 +18,17 @@ import (
 // silence is how long a subscription may say nothing before it is made anew.
 const silence = time.Minute
 
+// Alarm is an error of Watch that tells of something mended: Redis did not hold
+// the ring that it should (ErrLost, ringfile.ErrRollback or ErrForked).
+type Alarm struct{ error }
+
+// Unwrap is for errors.Is.
+func (a Alarm) Unwrap() error { return a.error }
+
 // Watch follows the ring until ctx ends, and blocks as long: run it in a
 // goroutine of your own. It calls changed with the ring at its start and with
-// every new one. It calls failed (which may be nil) with each alarm: ErrLost,
-// ringfile.ErrRollback, ErrForked; and with each new fault: ErrUnavailable, a
+// every new one. It calls failed (which may be nil) with each Alarm, also one
+// that Open has found; and with each new fault: ErrUnavailable, a
 // ring that is refused, a mark that can not be written. After a fault the copy
 // stays, and Watch goes on; a fault that comes back after it went is a new
 // one. Both are called from one goroutine. It returns nil when ctx ends.
@@ -31,7 +38,7 @@ func (s *Shared) Watch(ctx context.Context, changed func(*keys.Ring), failed fun
 	listening.Go(func() { s.listen(ctx, wake) })
 	defer listening.Wait()
 	t := &teller{changed: changed, failed: failed}
-	t.fail(s.alarm)
+	t.alarm(s.alarm)
 	for {
 		t.tell(ctx, s)
 		select {
@@ -102,7 +109,7 @@ func (t *teller) tell(ctx context.Context, s *Shared) {
 	if ctx.Err() != nil {
 		err = nil // that is no fault of Redis
 	}
-	t.fail(alarm)
+	t.alarm(alarm)
 	if kind := kindOf(err); kind != t.fault {
 		t.fault = kind
 		t.fail(err)
@@ -110,6 +117,12 @@ func (t *teller) tell(ctx context.Context, s *Shared) {
 	if ring := s.Ring(); ring != t.ring {
 		t.ring = ring
 		t.changed(ring)
+	}
+}
+
+func (t *teller) alarm(err error) {
+	if err != nil {
+		t.fail(Alarm{err})
 	}
 }
 
