@@ -38,7 +38,7 @@ func TestEverySettingIsDeclaredInFull(t *testing.T) {
 			t.Errorf("%s: a secret with a default", d.name)
 		}
 	}
-	for _, name := range slices.Concat(serveSettings, ringTimes, dataOnly) {
+	for _, name := range slices.Concat(serveSettings, ringTimes, dataOnly, redisUses) {
 		if !slices.ContainsFunc(s.declared(), func(d setting) bool { return d.name == name }) {
 			t.Errorf("a command uses %s, which is not declared", name)
 		}

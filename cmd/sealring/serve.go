@@ -29,7 +29,12 @@ func (a *app) serveCommand() *cobra.Command {
 		Long: `Run the auth service until it is interrupted. Every setting is checked before
 anything is opened; an unsafe or inconsistent one is named with its remedy and
 nothing starts. A key ring, users and clients that change on disk are taken over
-while it runs. It speaks plain HTTP: put a proxy with TLS in front of it.`,
+while it runs. It speaks plain HTTP: put a proxy with TLS in front of it.
+
+With --redis it is one of several replicas: they share the key ring (put there by
+` + "`sealring keys init --redis URL`" + `), the revocations and the refresh states. Each
+has a data folder of its own, which remembers what Redis may lose, with the same
+master.key, users.json and clients.json in it.`,
 		Example: `  sealring keys init --data /var/lib/sealring
   sealring serve --config /etc/sealring.yaml`,
 		Args: cobra.NoArgs,

@@ -149,7 +149,7 @@ code is 1 if it is not accepted.
 		Args: cobra.ExactArgs(1),
 	}
 	c.Flags().StringArrayVar(&jwks, "jwks", nil, "file or URL of a key set, instead of the ring; may be given again")
-	uses := []string{"data", "master_key", "issuer", "audiences", "clock_skew", "other_master_key"}
+	uses := append([]string{"issuer", "audiences", "clock_skew"}, ringOnly...)
 	return a.printing(a.command(c, uses, func(ctx context.Context, args []string) error {
 		if a.settings.Issuer == "" || len(a.settings.Audiences) == 0 {
 			return usagef("say what to expect: --issuer URL and --audiences NAME")
