@@ -24,9 +24,9 @@ func TestAMillionEntriesTake28BytesEachHoweverTheyCame(t *testing.T) {
 	for n, check := 0, 500_000; n < million; {
 		largest := 60_000
 		switch {
-		case n >= 990_000:
+		case n >= 995_000:
 			largest = 1
-		case n >= 900_000:
+		case n >= 960_000:
 			largest = 300
 		}
 		k := min(million-n, check-n, 1+rng.IntN(largest))
@@ -35,7 +35,7 @@ func TestAMillionEntriesTake28BytesEachHoweverTheyCame(t *testing.T) {
 			if got := entryBytes(l, n, before); got > mostBytes {
 				t.Errorf("%d entries take %.2f bytes each", n, got)
 			}
-			check += 50_000
+			check += 100_000
 		}
 	}
 	got := entryBytes(l, million, before)
@@ -47,7 +47,7 @@ func TestAMillionEntriesTake28BytesEachHoweverTheyCame(t *testing.T) {
 
 // A verifier's list once it has run for long: as many expire as are added.
 func TestEntriesThatComeAndGoTake28BytesEach(t *testing.T) {
-	const life, perSecond = 150, 1000
+	const life, perSecond = 100, 1000
 	before, l := heap(), NewList()
 	for s := range 2 * life {
 		now := noon.Add(time.Duration(s) * time.Second)
