@@ -14,8 +14,9 @@ import (
 // ErrConfig says that a Config can not be used.
 var ErrConfig = errors.New("unusable configuration")
 
-// DefaultTimeout is that of Config.
-const DefaultTimeout = 300 * time.Millisecond
+// DefaultTimeout is that of Config and of LogConfig: with what the service does
+// beside it, a write is answered within 300 ms.
+const DefaultTimeout = 250 * time.Millisecond
 
 // Config says where the states are.
 type Config struct {

@@ -30,7 +30,7 @@ type LogConfig struct {
 	// Namespace keeps deployments apart that share a Redis. Zero:
 	// DefaultNamespace.
 	Namespace string
-	// Timeout bounds how long an Append waits for Redis. Zero: 250 ms. After a
+	// Timeout bounds how long an Append waits for Redis. Zero: DefaultTimeout. After a
 	// tenth of it the entries are in force here, whatever Redis does.
 	Timeout time.Duration
 	// Now is the clock that expiry goes by. Zero: time.Now.
@@ -117,7 +117,7 @@ func newLog(cfg LogConfig) *Log {
 		journal:   cfg.Journal,
 		now:       cfg.Now,
 		logger:    cfg.Logger,
-		timeout:   cmp.Or(cfg.Timeout, 250*time.Millisecond),
+		timeout:   cmp.Or(cfg.Timeout, DefaultTimeout),
 		kick:      make(chan struct{}, 1),
 		turned:    make(chan struct{}, 1),
 		joined:    make(chan struct{}),

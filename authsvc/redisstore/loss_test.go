@@ -184,3 +184,32 @@ func TestARedisAndAllReplicasThatAreLostAtOnceLoseNothing(t *testing.T) {
 		t.Error("Redis lacks something")
 	}
 }
+
+// A log that is rolled back while it is read page by page is read anew: what
+// the first pages held would count as being there.
+func TestAPageFollowsOnlyWhatStillStands(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	s := newStream(server.Client(t), "shared")
+	for range 6 {
+		server.Do("XADD", "sr:{shared}:rl", "*", "n", nonce(), "o", nonce(), "e", blob([]revocation.Entry{fresh()}))
+	}
+	first, err := s.page(t.Context(), place{}, 2)
+	if err != nil || len(first) != 3 {
+		t.Fatalf("%d appends, %v", len(first), err)
+	}
+	at := first[1].place
+	if rest, err := s.page(t.Context(), at, 100); err != nil || len(rest) != 4 {
+		t.Errorf("after the second: %d appends, %v", len(rest), err)
+	}
+	end := first[2].place
+	server.Do("XTRIM", "sr:{shared}:rl", "MAXLEN", 0)
+	if _, err := s.page(t.Context(), end, 100); err == nil {
+		t.Error("it goes on after what is gone")
+	}
+	server.Do("DEL", "sr:{shared}:rl")
+	server.Do("XADD", "sr:{shared}:rl", end.cursor.String(), "n", nonce(), "o", nonce(), "e", "")
+	if _, err := s.page(t.Context(), end, 100); err == nil {
+		t.Error("it goes on after what another append has taken the place of")
+	}
+}

@@ -137,6 +137,7 @@ func holds(t testing.TB, server *redistest.Server, entries ...revocation.Entry) 
 
 // watcher is a follower with the list that it makes of what it is told.
 type watcher struct {
+	of     *replica
 	mu     sync.Mutex
 	frames []revocation.Frame
 	pos    revocation.Position
@@ -149,7 +150,7 @@ type watcher struct {
 // watch follows the replica from now on, until the test or the replica ends.
 func (r *replica) watch() *watcher {
 	ctx, cancel := context.WithCancel(r.t.Context())
-	w := &watcher{list: map[revocation.Target]revocation.Entry{}, cancel: cancel, ended: make(chan error, 1)}
+	w := &watcher{of: r, list: map[revocation.Target]revocation.Entry{}, cancel: cancel, ended: make(chan error, 1)}
 	go func() { w.ended <- r.log.Follow(ctx, w.deliver) }()
 	eventually(r.t, "a snapshot", func() bool { return len(w.all()) > 0 })
 	return w
@@ -170,6 +171,35 @@ func (w *watcher) deliver(b authsvc.Batch) {
 	}
 	w.frames = append(w.frames, f)
 	w.apply(f)
+}
+
+// readOn lets a follower that had left go on at this replica, as the feed
+// does: with one delta from where it stands, or with a snapshot where there is
+// none, and then with what comes.
+func (r *replica) readOn(old *watcher) *watcher {
+	ctx, cancel := context.WithCancel(r.t.Context())
+	w := &watcher{of: r, pos: old.at(), list: old.list, faults: old.faults, cancel: cancel, ended: make(chan error, 1)}
+	w.mu.Lock() // nothing is applied before the delta is
+	defer w.mu.Unlock()
+	began, later := make(chan revocation.Frame, 1), false
+	go func() {
+		w.ended <- r.log.Follow(ctx, func(b authsvc.Batch) {
+			if !later {
+				later = true
+				began <- b.Frame
+				return
+			}
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.apply(b.Frame)
+		})
+	}()
+	first := <-began
+	if d, err := r.log.Since(r.t.Context(), w.pos); err == nil {
+		first = d.Frame
+	}
+	w.apply(first)
+	return w
 }
 
 func (w *watcher) apply(f revocation.Frame) {
