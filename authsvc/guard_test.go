@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -16,10 +17,17 @@ import (
 // follower starts a real guard that follows the real service.
 func (w *world) follower() *middleware.Guard {
 	w.t.Helper()
+	return w.followerFrom("")
+}
+
+// followerFrom starts one with a snapshot file.
+func (w *world) followerFrom(snapshot string) *middleware.Guard {
+	w.t.Helper()
 	g, err := middleware.New(w.t.Context(), middleware.Config{
 		Issuer: w.issuer, Audience: "orders",
-		Client: middleware.Client{ID: "orders", Secret: w.secret},
-		Logger: slog.New(slog.DiscardHandler),
+		Client:   middleware.Client{ID: "orders", Secret: w.secret},
+		Snapshot: snapshot,
+		Logger:   slog.New(slog.DiscardHandler),
 	})
 	must(w.t, err)
 	w.t.Cleanup(g.Close)
@@ -107,5 +115,34 @@ func TestAGuardOutlivesTheService(t *testing.T) {
 	w.stop()
 	if _, err := g.Check(token); err != nil {
 		t.Errorf("without the service: %v", err)
+	}
+}
+
+func TestAGuardStartsWithoutTheService(t *testing.T) {
+	w := newWorld(t)
+	file := filepath.Join(t.TempDir(), "orders.snapshot")
+	g := w.followerFrom(file)
+	ended, goesOn, jar := w.login().str(t, "access_token"), w.login().str(t, "access_token"), w.loginCookie()
+	w.post("/v1/logout", "", withBearer(ended)).want(t, 204, "")
+	w.eventually("the logout has come", func() bool {
+		_, err := g.Check(with(withBearer(ended)))
+		return errors.Is(err, middleware.ErrRevoked)
+	})
+	position := g.Status().Position
+	g.Close()
+	w.followerFrom(file).Close() // resumes where the first one ended
+	w.stop()
+
+	g = w.followerFrom(file)
+	if s := g.Status(); s.Position < position || s.Revocations != 1 || s.Live {
+		t.Errorf("status %+v, want a position of %s or later", s, position)
+	}
+	for _, show := range []option{withBearer(goesOn), withCookies(jar.cookie(t, "__Host-session"))} {
+		if s, err := g.Check(with(show)); err != nil || s.Subject != "u-ann" {
+			t.Errorf("%v %v", s, err)
+		}
+	}
+	if _, err := g.Check(with(withBearer(ended))); !errors.Is(err, middleware.ErrRevoked) {
+		t.Errorf("the session that had ended: %v", err)
 	}
 }

@@ -3,6 +3,8 @@ package middleware
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 )
@@ -37,6 +39,25 @@ func TestNewRefusesWhatCanNeverWork(t *testing.T) {
 				g.Close()
 			}
 		})
+	}
+}
+
+func TestAGuardSaysAtItsStartWhatBecomesOfTokensWithoutAFeed(t *testing.T) {
+	for want, stale := range map[string]time.Duration{
+		"tokens are accepted until they expire":    0,
+		"tokens are accepted up to an age of 1m0s": time.Minute,
+	} {
+		var logged logBuffer
+		g, err := New(context.Background(), Config{
+			Issuer: "http://127.0.0.1:1", Audience: "orders", MaxStale: stale, Logger: slog.New(slog.NewTextHandler(&logged, nil)),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.Close()
+		if !strings.Contains(logged.String(), want) {
+			t.Errorf("logged %s, want %q", logged.String(), want)
+		}
 	}
 }
 

@@ -55,7 +55,18 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 	g.live = newRegistry(trust.Revocations())
 	unsubscribe := trust.Subscribe(g.live.apply)
 	g.stop = func() { unsubscribe(); stopTrust() }
+	if cfg.Trust == nil {
+		g.log.Info("guard started", "issuer", cfg.Issuer, "audiences", cfg.Audiences, "without_feed", withoutFeed(cfg))
+	}
 	return g, nil
+}
+
+// withoutFeed says what becomes of tokens while no revocation can be heard of.
+func withoutFeed(cfg Config) string {
+	if cfg.MaxStale == 0 {
+		return "tokens are accepted until they expire"
+	}
+	return "tokens are accepted up to an age of " + cfg.MaxStale.String()
 }
 
 // trustOf returns the source of trust and how to stop it: the one given, which

@@ -75,7 +75,14 @@ func (g *Guard) RequireRole(roles ...string) func(http.Handler) http.Handler {
 
 // RequireFresh lets only sessions through whose token, or the revocation list
 // they were checked against, is at most d old. What it refuses a refresh
-// cures. Where no Handler of this guard stands before it, it is one itself.
+// cures; while there are no keys the answer is 503 as everywhere. Where no
+// Handler of this guard stands before it, it is one itself.
+//
+// Both ages count from the issuer's clock: d has to be longer than the
+// difference from this machine's. While nothing is revoked a list ages for the
+// two seconds from one heartbeat of the feed to the next, and however long that
+// takes to arrive: a shorter d asks for refreshes now and then under a live
+// feed too.
 func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
 	return g.require(func(s *Session) error {
 		if staleness(s.claims, g.trust.AsOf(), time.Now()) > d {

@@ -135,7 +135,8 @@ func stream(done context.Context) http.HandlerFunc {
 				fmt.Fprint(w, "event: bye\ndata: the service stops\n\n")
 				return
 			case <-r.Context().Done():
-				fmt.Fprintf(w, "event: end\ndata: %s\n\n", context.Cause(r.Context()))
+				cause := context.Cause(r.Context())
+				fmt.Fprintf(w, "event: end\ndata: %d %s\n\n", middleware.CloseCode(cause), cause)
 				return
 			}
 		}
