@@ -112,7 +112,6 @@ func TestAReportThatIsNoneIsRefused(t *testing.T) {
 		"no body":          "",
 		"a short id":       `{"verifier":"x","generation":1,"position":"00000000000000ff.7-1"}`,
 		"spare bits":       `{"verifier":"` + id[:21] + `_","generation":1,"position":"00000000000000ff.7-1"}`,
-		"generation zero":  `{"verifier":"` + id + `","generation":0,"position":"00000000000000ff.7-1"}`,
 		"less than zero":   `{"verifier":"` + id + `","generation":-1,"position":"00000000000000ff.7-1"}`,
 		"no position":      `{"verifier":"` + id + `","generation":1}`,
 		"a wrong position": `{"verifier":"` + id + `","generation":1,"position":"here"}`,
