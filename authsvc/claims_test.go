@@ -62,7 +62,7 @@ func TestARoleChangeIsASilentRefresh(t *testing.T) {
 			t.Errorf("renewed: %+v %v", s, err)
 		}
 	}
-	if c, err := g.Check(with(renewed[0])); err != nil || c.ExpiresAt.Sub(time.Now()) > 5*time.Minute {
+	if c, err := g.Check(with(renewed[0])); err != nil || time.Until(c.ExpiresAt) > 5*time.Minute {
 		t.Errorf("a postdated token lives longer: %+v %v", c, err)
 	}
 }

@@ -52,6 +52,8 @@
 //
 // The answers are those of RFC 6750 §3 with an RFC 9457 problem document. There
 // is one single answer for every kind of bad token; the reason goes to the log.
+// A token that a refresh would cure is told so (refresh-needed): it and the list
+// are too old, or the roles or scopes of its subject have changed since.
 // What is not the caller's fault is never a 401: while there are no keys yet
 // the answer is 503, and a client keeps its session.
 package middleware

@@ -6,7 +6,8 @@
 // be remembered. Entries form a lattice: two entries of one [Target] merge to
 // the larger of each time. So copies may arrive in any order, any number of
 // times and over any route, and all end up equal. Nothing is ever un-revoked:
-// the way back is a new login, whose auth_time is later.
+// the way back is a new login, whose auth_time is later, and from stale claims
+// a refresh, whose iat is.
 //
 // An entry may go when no token it could match is accepted by anybody any
 // more. The auth service keeps it until Exp, because refresh tokens live
