@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -46,6 +49,22 @@ func TestThePasswordOfRedisComesFromWhereSecretsMayBe(t *testing.T) {
 		if err != nil || cfg.Username != "ann" || cfg.Password != "pw" || cfg.Addrs[0] != "db:6379" || cfg.TLS == nil {
 			t.Errorf("%s: %+v, %v", name, cfg, err)
 		}
+	}
+}
+
+func TestTheAuthoritiesOfRedisAreThoseOfTheFile(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate
+	defer server.Close()
+	cert := server.Certificate()
+	file := mustWrite(t, filepath.Join(t.TempDir(), "ca.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw})))
+	want := x509.NewCertPool()
+	want.AddCert(cert)
+	cfg, err := redisLoaded(t, []string{"--redis", "rediss://db", "--redis-ca-file", file}, nil)
+	if err != nil || !cfg.TLS.RootCAs.Equal(want) {
+		t.Errorf("%+v, %v", cfg.TLS, err)
+	}
+	if cfg, err = redisLoaded(t, []string{"--redis", "rediss://db"}, nil); err != nil || cfg.TLS.RootCAs != nil {
+		t.Errorf("by default: %+v, %v", cfg.TLS, err)
 	}
 }
 

@@ -34,7 +34,7 @@ while it runs. It speaks plain HTTP: put a proxy with TLS in front of it.
 With --redis it is one of several replicas: they share the key ring (put there by
 ` + "`sealring keys init --redis URL`" + `), the revocations and the refresh states. Each
 has a data folder of its own, which remembers what Redis may lose, with the same
-master.key, users.json and clients.json in it.`,
+master.key, admin.token, users.json and clients.json in it.`,
 		Example: `  sealring keys init --data /var/lib/sealring
   sealring serve --config /etc/sealring.yaml`,
 		Args: cobra.NoArgs,
