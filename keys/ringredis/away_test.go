@@ -26,7 +26,7 @@ func within(t *testing.T, limit time.Duration, what string, do func()) {
 
 func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
-	r := furnish(t)
+	r := furnishFreezer(t)
 	s, fresh := open(t, r.cfg), r.other(t)
 	w := watch(t, s)
 	ring, before := s.Ring(), r.value(t)
@@ -35,13 +35,13 @@ func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 		w.fault(t, ringredis.ErrUnavailable)
 		frozen := s.Checked()
 		planned := false
-		within(t, 2*ringredis.DefaultTimeout, "Update", func() { // its own look, and the one of Watch before it
+		within(t, 2*brief, "Update", func() { // its own look, and the one of Watch before it
 			_, err := s.Update(t.Context(), func(r *keys.Ring) (*keys.Ring, error) { planned = true; return change(r) })
 			if !errors.Is(err, ringredis.ErrUnavailable) || planned {
 				t.Errorf("Update: %v, planned: %v", err, planned)
 			}
 		})
-		within(t, ringredis.DefaultTimeout, "Open by a client without a connection", func() {
+		within(t, brief, "Open by a client without a connection", func() {
 			if _, err := ringredis.Open(t.Context(), fresh); !errors.Is(err, ringredis.ErrUnavailable) {
 				t.Errorf("Open: %v", err)
 			}
@@ -80,11 +80,11 @@ func TestAKilledRedisIsToldOnce(t *testing.T) {
 }
 
 func TestWatchEndsWhileRedisIsFrozen(t *testing.T) {
-	r := furnish(t)
+	r := furnishFreezer(t)
 	w := watch(t, open(t, r.cfg))
 	r.server.Stop()
 	defer r.server.Cont()
-	within(t, ringredis.DefaultTimeout, "stopping", w.stop)
+	within(t, brief, "stopping", w.stop)
 	w.silent(t)
 }
 
@@ -121,7 +121,7 @@ func TestAFaultIsTheSameWhateverThePort(t *testing.T) {
 
 func TestWatchMayBeginWhileRedisIsFrozen(t *testing.T) {
 	t.Parallel()
-	r := furnish(t)
+	r := furnishFreezer(t)
 	s := open(t, r.cfg)
 	r.server.Stop()
 	w := watch(t, s) // tells of the ring all the same
@@ -133,10 +133,10 @@ func TestWatchMayBeginWhileRedisIsFrozen(t *testing.T) {
 
 func TestAWriteThatIsNotAnsweredIsUnknownAndMayStillCome(t *testing.T) {
 	t.Parallel()
-	r := furnish(t)
+	r := furnishFreezer(t)
 	s := open(t, r.cfg)
 	w := watch(t, s)
-	within(t, 4*ringredis.DefaultTimeout, "Update", func() {
+	within(t, 4*brief, "Update", func() {
 		_, err := s.Update(t.Context(), func(ring *keys.Ring) (*keys.Ring, error) {
 			r.server.Stop() // after the look, before the write
 			return change(ring)

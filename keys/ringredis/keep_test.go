@@ -101,10 +101,11 @@ func TestAReplicaStartsWithItsCopyWhileRedisIsAway(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := furnishDisk(t)
+			r.cfg.Timeout = brief
 			want := update(t, open(t, r.cfg), rotate)
 			away(r)
 			var s *ringredis.Shared
-			within(t, 2*ringredis.DefaultTimeout, "Open", func() { s = r.restarted(t) })
+			within(t, 2*brief, "Open", func() { s = r.restarted(t) })
 			if !errors.Is(s.Found(), ringredis.ErrUnavailable) || !same(t, s.Ring(), want) {
 				t.Errorf("%v, found %v", s.Ring(), s.Found())
 			}
@@ -129,6 +130,7 @@ func TestAReplicaStartsWithItsCopyWhileRedisIsAway(t *testing.T) {
 // The lease is counted from when the copy was the ring, not from the start.
 func TestARestartDoesNotRenewTheLease(t *testing.T) {
 	r := furnishDisk(t)
+	r.cfg.Timeout = brief
 	s := open(t, r.cfg)
 	r.server.Stop()
 	defer r.server.Cont()

@@ -23,13 +23,18 @@ func (quiet) Printf(context.Context, string, ...any) {}
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(quiet{})
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m,
+		// It ends by itself, a second after its pool was closed.
+		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"))
 }
 
 const (
 	key      = "sr:{test}:ks"
 	poll     = 40 * time.Millisecond
-	patience = 10 * time.Second
+	patience = 30 * time.Second
+	// brief is the timeout of tests in which Redis answers nothing: longer than
+	// the default, which a busy machine may pass.
+	brief = 700 * time.Millisecond
 )
 
 // room is a Redis and how to reach it.
@@ -48,7 +53,15 @@ func furnish(t *testing.T) room {
 }
 
 func config(client redis.UniversalClient) ringredis.Config {
-	return ringredis.Config{Client: client, Namespace: "test", Master: ringfile.NewMasterKey(), Poll: poll}
+	return ringredis.Config{Client: client, Namespace: "test", Master: ringfile.NewMasterKey(), Poll: poll, Timeout: patience}
+}
+
+// furnishFreezer is furnish, for a Redis that will be frozen.
+func furnishFreezer(t *testing.T) room {
+	t.Helper()
+	r := furnish(t)
+	r.cfg.Timeout = brief
+	return r
 }
 
 // other is the room for a further replica, with a client of its own.

@@ -16,6 +16,7 @@ func TestTheRingLivesInACluster(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)
 	cfg := config(cluster.Client(t))
+	cfg.Timeout = brief
 	create(t, cfg, newRing(t))
 	admin := cfg
 	admin.Client = cluster.Client(t)
@@ -31,7 +32,7 @@ func TestTheRingLivesInACluster(t *testing.T) {
 	w.fault(t, ringredis.ErrLost)
 	owner.Stop()
 	w.fault(t, ringredis.ErrUnavailable)
-	within(t, 2*ringredis.DefaultTimeout, "Update", func() {
+	within(t, 2*brief, "Update", func() {
 		if _, err := s.Update(t.Context(), change); !errors.Is(err, ringredis.ErrUnavailable) {
 			t.Errorf("while the owner is frozen: %v", err)
 		}
