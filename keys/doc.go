@@ -39,13 +39,26 @@
 // standby that takes over from a revoked key, because waiting would be worse;
 // and a key which every verifier has confirmed ([Ring.Confirm]).
 //
-// # Clocks
+// # Use of sealing keys
 //
-// All this counts on clocks that differ by ε at most, and there is nothing here
-// to hold a clock against but the ring's last change. A change by a clock that
-// is behind that is refused; whether one is ahead beyond reason says
-// [Ring.CheckClock], and [Ring.Retimed] mends a ring that such a clock has
-// changed. Whatever clocks do, the key that signs is published.
+// Under one AES-GCM key no more than 2^32 values may be sealed with random
+// nonces (NIST SP 800-38D §8.3). The count of a key is in the ring, beside the
+// key: whoever is to seal reserves a block first ([Ring.Reserve]), has the ring
+// written, and seals no more than that. So the count is never less than what
+// was sealed, whatever number of replicas there is and whoever is killed: what
+// a process did not use of its block stays counted. A count of each replica's
+// own would need a bound on how many there ever are, and would begin at zero
+// with each folder that is lost; this one is lost only with the key. It costs a
+// change of the ring now and then, which verifiers see as a new generation.
+//
+// A rotation is due at [SealLimit], and at [MaxSeals], half of what the cipher
+// bears, nothing more is reserved. The other half is for what no counting in a
+// store can rule out: that the store, and all who have read it, lose a
+// generation that was written, and a block with it. A ring that is restored
+// from a backup has the count of then: rotate its sealing keys.
+//
+// Refresh tokens are sealed with a content key of their own each (A256KW), so
+// that no nonce can come twice; their keys are held to the same count.
 //
 // # Names of keys
 //

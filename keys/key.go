@@ -106,6 +106,8 @@ type Key struct {
 	RevokedAt   time.Time // zero: not revoked
 	Reason      string    // why it was revoked
 
+	Seals uint64 // of a sealing key: how many values it may have sealed, see Ring.Reserve; zero for signing keys
+
 	// A pointer to a pointer, which fmt follows under no verb (one pointer it
 	// does follow under %s and %q): no struct that holds a Key prints its bytes.
 	hidden **material

@@ -44,6 +44,7 @@ type keyJSON struct {
 	VerifyUntil string  `json:"verify_until,omitempty"`
 	RevokedAt   string  `json:"revoked_at,omitempty"`
 	Reason      string  `json:"reason,omitempty"`
+	Seals       uint64  `json:"seals,omitempty"`   // sealing keys
 	Public      *jwk    `json:"public,omitempty"`  // signing keys
 	Private     string  `json:"private,omitempty"` // PKCS #8, base64url; "external" for a key in a KMS or HSM
 	Secret      string  `json:"secret,omitempty"`  // sealing keys, base64url
@@ -81,7 +82,7 @@ func encodeKey(k Key) (keyJSON, error) {
 		ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, Reason: k.Reason,
 		PublishAt: stamp(k.PublishAt), ReadyAt: stamp(k.ReadyAt), ScheduledAt: stamp(k.ScheduledAt),
 		SignFrom: stamp(k.SignFrom), SignUntil: stamp(k.SignUntil), VerifyUntil: stamp(k.VerifyUntil),
-		RevokedAt: stamp(k.RevokedAt), Secret: encode64(k.Secret()),
+		RevokedAt: stamp(k.RevokedAt), Seals: k.Seals, Secret: encode64(k.Secret()),
 	}
 	if k.Public() != nil {
 		public := describe(k.material())
@@ -169,6 +170,11 @@ func parseKey(o *object) (Key, error) {
 		PublishAt: o.moment("publish_at"), ReadyAt: o.moment("ready_at"), ScheduledAt: o.moment("scheduled_at"),
 		SignFrom: o.moment("sign_from"), SignUntil: o.moment("sign_until"), VerifyUntil: o.moment("verify_until"),
 		RevokedAt: o.moment("revoked_at"),
+	}
+	if o.has("seals") {
+		if k.Seals = o.number("seals"); k.Seals == 0 {
+			o.fail("seals", "a whole number above zero")
+		}
 	}
 	if o.err != nil {
 		return Key{}, o.err

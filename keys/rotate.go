@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -173,8 +172,8 @@ func (r *Ring) replanned(plan Plan, now time.Time) (*Ring, time.Time, error) {
 			return nil, time.Time{}, err
 		}
 	}
-	if err := r.CheckClock(now); errors.Is(err, ErrClockBehind) {
-		return nil, time.Time{}, err
+	if r.written.Sub(now) > r.plan.Skew {
+		return nil, time.Time{}, fmt.Errorf("%w: it changed at %s", ErrClockBehind, r.written.Format(time.RFC3339))
 	}
 	n, now := r.successor(now)
 	n.plan = r.plan.covering(plan)

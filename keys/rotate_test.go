@@ -399,30 +399,3 @@ func TestRotateToRefusesAKeyThatIsThereAlready(t *testing.T) {
 		t.Errorf("the zero key: %v", err)
 	}
 }
-
-func TestARotationIsDueAfterThePeriodOrTooManySeals(t *testing.T) {
-	r, month := newRing(t), 30*24*time.Hour
-	start := the(t, r, keys.SessionCookie, keys.Signing, dawn).SignFrom
-	for _, c := range []struct {
-		name  string
-		seals uint64
-		at    time.Time
-		want  bool
-	}{
-		{"at the start", 0, dawn, false},
-		{"just before the period ends", keys.SealLimit - 1, start.Add(month - 1), false},
-		{"after the period", 0, start.Add(month), true},
-		{"after too many seals", keys.SealLimit, dawn, true},
-	} {
-		if got := r.RotationDue(keys.SessionCookie, c.seals, c.at); got != c.want {
-			t.Errorf("%s: %v", c.name, got)
-		}
-	}
-	r = rotate(t, rotate(t, r, keys.SessionCookie, dawn), keys.SessionCookie, dawn)
-	if r.RotationDue(keys.SessionCookie, keys.SealLimit, dawn) {
-		t.Error("due although a successor waits")
-	}
-	if uint64(keys.SealLimit) > 1<<31 {
-		t.Error("the limit is not well below 2^32")
-	}
-}
