@@ -222,13 +222,14 @@ func revocationOf(e revocation.Entry) adminapi.Revocation {
 func (a *adminAPI) ListKeys(w http.ResponseWriter, r *http.Request) {
 	s := (*Service)(a)
 	ring, now := s.hub.ring.Load(), s.now()
-	body := adminapi.KeyList{Generation: int64(ring.Generation()), Keys: []adminapi.KeyInfo{}}
+	body := adminapi.KeyList{Generation: int64(ring.Generation()), MaxSeals: int64(s.seals.most), Keys: []adminapi.KeyInfo{}}
 	for _, k := range ring.Keys() {
 		state, _ := ring.State(k.ID, now)
 		body.Keys = append(body.Keys, adminapi.KeyInfo{
 			Kid: k.ID, Purpose: adminapi.KeyInfoPurpose(k.Purpose), Alg: adminapi.KeyInfoAlg(k.Alg),
 			State: adminapi.KeyInfoState(state), PublishAt: k.PublishAt, SignFrom: k.SignFrom,
 			SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason,
+			Seals: int64(k.Seals), RotationDue: state == keys.Signing && ring.RotationDue(k.Purpose, now),
 		})
 	}
 	p, err := jsonReply(http.StatusOK, body)

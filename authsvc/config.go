@@ -54,6 +54,16 @@ type Config struct {
 	// Zero: there is no such clock.
 	Skew func() time.Duration
 
+	// ChangeRing writes the ring anew where it is kept. It is how sealing keys
+	// are counted, which must not seal without end, and how they are rotated
+	// when they have sealed much: see package keys. Zero: they are counted in
+	// memory alone, which only suits a service that has the one copy of its
+	// ring and does not use it again after a restart.
+	ChangeRing ChangeRing
+	// Spare is what a service seals with that is started while the ring can not
+	// be written. Zero: it answers 503 until it can.
+	Spare Spare
+
 	// AdminToken is the bearer token of the admin API. Required, at least 32
 	// bytes, because it can end every session.
 	AdminToken tokens.Secret

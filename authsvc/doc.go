@@ -12,6 +12,10 @@
 // and Sessions, remember two facts that only grow: what was revoked, and how
 // far each session's refresh tokens have come.
 //
+// No sealing key seals without end: each seal is counted, in blocks that are
+// reserved in the ring (seals.go). A key that has sealed much is rotated by the
+// service itself; one that may seal no more is answered with 503.
+//
 // A login touches no store. A logout is on disk before it is acknowledged. A
 // fault of a store is 503, or a renewed access token without a new refresh
 // token; it is never a 401 and never clears a cookie.

@@ -3,6 +3,7 @@ package authsvc_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -105,7 +106,7 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 		Issuer: fleetIssuer, Audiences: []string{"orders"},
 		AccessTTL: f.plan.Life[keys.AccessToken], IdleTTL: f.plan.Life[keys.RefreshToken], RefreshGrace: 200 * time.Millisecond,
 		ClockSkew: f.plan.Skew, JWKSMaxAge: f.plan.JWKSMaxAge,
-		Ring: file.Ring(), RingChecked: file.Checked, Log: store, Sessions: store, Users: people, Clients: clients,
+		Ring: file.Ring(), RingChecked: file.Checked, ChangeRing: insisting(file), Log: store, Sessions: store, Users: people, Clients: clients,
 		AdminToken: adminToken,
 		Logger:     f.logger(slog.LevelWarn).With("replica", len(f.replicas)),
 	})
@@ -129,6 +130,18 @@ func (f *fleet) start(file *ringfile.File, people authsvc.Users, clients authsvc
 		must(t, store.Close())
 	})
 	f.replicas = append(f.replicas, r)
+}
+
+// insisting decides anew where somebody else has changed the ring.
+func insisting(file *ringfile.File) authsvc.ChangeRing {
+	return func(ctx context.Context, plan func(*keys.Ring) (*keys.Ring, error)) (*keys.Ring, error) {
+		for {
+			ring, err := file.Update(ctx, plan)
+			if !errors.Is(err, ringfile.ErrConflict) {
+				return ring, err
+			}
+		}
+	}
 }
 
 // logger keeps what is worth a look.

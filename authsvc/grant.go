@@ -24,6 +24,8 @@ type grant struct {
 	cookie  bool      // mode
 	data    []byte    // of the session cookie; nil: none
 	version uint32    // of data
+
+	paid map[keys.Purpose]keys.Key // with these a part may be sealed once more: see prepay
 }
 
 // What a token takes of one user; verifiers refuse more.
@@ -112,7 +114,7 @@ func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
 	}
 	var refresh string
 	if g.refresh != nil {
-		if refresh, err = s.sealRefresh(g.refresh, now); err != nil {
+		if refresh, err = s.sealRefresh(g, now); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +135,7 @@ func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
 
 // addCookies seals the token into the session cookie and sets both.
 func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now time.Time) error {
-	key, err := s.hub.signer(keys.SessionCookie, now)
+	key, err := s.sealer(g, keys.SessionCookie, now)
 	if err != nil {
 		return err
 	}
@@ -156,12 +158,12 @@ func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now tim
 	return nil
 }
 
-func (s *Service) sealRefresh(r *tokens.Refresh, now time.Time) (string, error) {
-	key, err := s.hub.signer(keys.RefreshToken, now)
+func (s *Service) sealRefresh(g *grant, now time.Time) (string, error) {
+	key, err := s.sealer(g, keys.RefreshToken, now)
 	if err != nil {
 		return "", err
 	}
-	sealed, err := tokens.SealRefresh(r, key)
+	sealed, err := tokens.SealRefresh(g.refresh, key)
 	if err != nil {
 		return "", fmt.Errorf("sealing the refresh token: %w", err)
 	}

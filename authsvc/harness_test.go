@@ -52,6 +52,8 @@ type world struct {
 	stop   func()
 	file   string
 	adopt  bool // the store takes tokens older than itself
+
+	before func(*authsvc.Service) // what to do with the service before it runs; nil: nothing
 }
 
 // newWorld starts a world; change may alter its Config.
@@ -116,6 +118,9 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 	}
 	w.svc, err = authsvc.New(cfg)
 	must(t, err)
+	if w.before != nil {
+		w.before(w.svc)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.svc.Run(ctx) }()

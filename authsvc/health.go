@@ -33,7 +33,7 @@ type ringFault struct {
 // one was refused, such as one sealed under a master key that is not known
 // here, or could not be read at all. The service goes on with the ring in use,
 // and says at /readyz why, until Config.RingChecked is later than this call or
-// SetRing is called.
+// SetRing brings a newer ring.
 func (s *Service) RingFault(err error) {
 	s.log.Error("the key ring can not be followed; going on with the one in use", "err", err)
 	s.fault.Store(&ringFault{err, s.now()})
@@ -120,8 +120,34 @@ func (s *Service) warnings(now time.Time) (all []adminapi.Warning) {
 		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRevocationsStale, Since: asOf.UTC(), Until: asOf.Add(maxKnowledge).UTC(),
 			Detail: "the shared store does not answer: what other replicas revoke is not known here, and what is revoked here not there; refreshes go on without new refresh tokens"})
 	}
+	for _, p := range keys.Purposes() {
+		all = append(all, s.worn(ring, p, now)...)
+	}
 	for i := range all {
 		all[i].Detail = clip(all[i].Detail)
+	}
+	return all
+}
+
+// worn warns of a key that has been used for long. One that may not seal any
+// more is no 503 either: the replicas share it, and they still verify, revoke
+// and feed.
+func (s *Service) worn(ring *keys.Ring, p keys.Purpose, now time.Time) (all []adminapi.Warning) {
+	k, err := ring.Current(p, now)
+	if err != nil {
+		return nil // that is for ready
+	}
+	warn := func(code adminapi.WarningCode, format string, args ...any) {
+		all = append(all, adminapi.Warning{Code: code, Detail: fmt.Sprintf(format, args...)})
+	}
+	switch {
+	case k.Seals >= s.seals.most:
+		warn(adminapi.WarningCodeSealsSpent, "the %s key %s seals no more than the %d values that it has sealed or that replicas have reserved", p, k.ID, k.Seals)
+	case s.seals.nearlySpent(k.Seals):
+		warn(adminapi.WarningCodeSealsLow, "the %s key %s has sealed %d of at most %d values", p, k.ID, k.Seals, s.seals.most)
+	}
+	if ring.RotationDue(p, now) {
+		warn(adminapi.WarningCodeRotationDue, "the %s key %s signs or seals since %s: rotate it", p, k.ID, k.SignFrom.Format(time.RFC3339))
 	}
 	return all
 }

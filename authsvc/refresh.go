@@ -218,6 +218,9 @@ func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now ti
 	next := Outcome{Generation: t.Generation + 1, IssuedAt: now.UnixMilli(), ParentIssuedAt: t.IssuedAt}
 	g.refresh = successor(t, next, g.idleEnd)
 	p, err := s.granted(g, now)
+	if err == nil {
+		err = s.prepay(g, now)
+	}
 	if err != nil || !g.cookie {
 		return err
 	}

@@ -117,7 +117,7 @@ func (f *fleet) rotateTimes(load *sync.WaitGroup, ctx context.Context, seen *tal
 			}
 			last, err := f.rings.Ring().Current(p, time.Now())
 			must(f.t, err)
-			ring, err := f.rings.Update(ctx, func(r *keys.Ring) (*keys.Ring, error) {
+			ring, err := insisting(f.rings)(ctx, func(r *keys.Ring) (*keys.Ring, error) {
 				return r.Rotate(p, keys.Plan{}, time.Now())
 			})
 			if errors.Is(err, keys.ErrRotationPending) {
@@ -193,7 +193,7 @@ func TestARevokedKeyIsDeadAtEveryVerifierWithinASecond(t *testing.T) {
 		<-inside
 	}
 	began := time.Now()
-	_, err = f.rings.Update(t.Context(), func(r *keys.Ring) (*keys.Ring, error) { return r.Revoke(k.ID, "stolen", time.Now()) })
+	_, err = insisting(f.rings)(t.Context(), func(r *keys.Ring) (*keys.Ring, error) { return r.Revoke(k.ID, "stolen", time.Now()) })
 	must(t, err)
 	for range f.guards {
 		select {

@@ -19,6 +19,7 @@ type Service struct {
 	front
 	cfg       Config
 	hub       *hub
+	seals     *seals
 	verifiers *verifiers
 	origins   *http.CrossOriginProtection
 	now       func() time.Time
@@ -33,13 +34,15 @@ type Service struct {
 
 // New makes a Service from a complete Config; the error is ErrConfig. It
 // starts nothing: until Run is called, whatever needs the revocations answers
-// 503.
+// 503. It reserves the first seals in the ring, if there is a ChangeRing, so
+// that no login waits for that nor fails when the ring is damaged later.
 func New(cfg Config) (*Service, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, err
 	}
 	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now)}
+	s.seals = newSeals(cfg, s.hub.ring.Load, s.now)
 	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
 	if s.origins, err = ownOrigin(cfg.Issuer); err != nil {
 		return nil, err
@@ -56,6 +59,7 @@ func New(cfg Config) (*Service, error) {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
 	s.public, s.admin = s.publicHandler(), s.adminHandler()
+	s.seals.refill(context.Background()) // what fails is tried again: see seals.run
 	return s, nil
 }
 
@@ -69,6 +73,7 @@ func (s *Service) Run(ctx context.Context) error {
 	}
 	defer s.guard.Close()
 	var settling sync.WaitGroup
+	settling.Go(func() { s.seals.run(ctx) })
 	settling.Go(func() { s.settleAll(ctx) })
 	s.hub.run(ctx)
 	settling.Wait()
@@ -79,11 +84,14 @@ func (s *Service) Run(ctx context.Context) error {
 // with it and the feed carries its key set to every verifier. A ring older
 // than the one in use is ignored.
 func (s *Service) SetRing(r *keys.Ring) {
-	s.fault.Store(nil)
+	if r.Generation() > s.hub.ring.Load().Generation() {
+		s.fault.Store(nil)
+	}
 	if err := s.cfg.suits(r.Plan()); err != nil {
 		s.log.Error("the changed ring does not suit the settings", "err", err)
 	}
 	s.hub.setRing(r)
+	s.seals.wake()
 }
 
 // Public is the handler of the public listener. The server that it is given to

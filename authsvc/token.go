@@ -67,7 +67,7 @@ func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id,
 	c.AuthTime = c.IssuedAt
 	s.admit(&c)
 	postdate(&c, stale)
-	return s.tokenReply(&c, nil, now)
+	return s.tokenReply(&grant{claims: c}, now)
 }
 
 // tokenForRefresh is RFC 6749 §6, for the sessions of mode token, whose client
@@ -100,7 +100,7 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 	if err := s.present(r, g, t, "", now); err != nil {
 		return nil, err
 	}
-	return s.tokenReply(&g.claims, g.refresh, now)
+	return s.tokenReply(g, now)
 }
 
 // narrowed returns the scopes asked for, which must be among those granted;
@@ -121,7 +121,8 @@ func narrowed(granted []string, asked string) ([]string, error) {
 }
 
 // tokenReply is RFC 6749 §5.1.
-func (s *Service) tokenReply(c *tokens.Claims, refresh *tokens.Refresh, now time.Time) (*reply, error) {
+func (s *Service) tokenReply(g *grant, now time.Time) (*reply, error) {
+	c := &g.claims
 	access, err := s.sign(c, now)
 	if errors.Is(err, errRevoked) {
 		return nil, sessionEnded(openapi.ProblemReasonRevoked, false)
@@ -133,8 +134,8 @@ func (s *Service) tokenReply(c *tokens.Claims, refresh *tokens.Refresh, now time
 		AccessToken: access, TokenType: openapi.TokenResponseTokenTypeBearer,
 		ExpiresIn: seconds(c.ExpiresAt.Sub(now)), Scope: strings.Join(c.Scope, " "),
 	}
-	if refresh != nil {
-		if body.RefreshToken, err = s.sealRefresh(refresh, now); err != nil {
+	if g.refresh != nil {
+		if body.RefreshToken, err = s.sealRefresh(g, now); err != nil {
 			return nil, err
 		}
 	}

@@ -276,6 +276,9 @@ const (
 	WarningCodeRevocationsStale WarningCode = "revocations-stale"
 	WarningCodeRingStale        WarningCode = "ring-stale"
 	WarningCodeRingUnsuitable   WarningCode = "ring-unsuitable"
+	WarningCodeRotationDue      WarningCode = "rotation-due"
+	WarningCodeSealsLow         WarningCode = "seals-low"
+	WarningCodeSealsSpent       WarningCode = "seals-spent"
 )
 
 // Valid indicates whether the value is a known member of the WarningCode enum.
@@ -286,6 +289,12 @@ func (e WarningCode) Valid() bool {
 	case WarningCodeRingStale:
 		return true
 	case WarningCodeRingUnsuitable:
+		return true
+	case WarningCodeRotationDue:
+		return true
+	case WarningCodeSealsLow:
+		return true
+	case WarningCodeSealsSpent:
 		return true
 	default:
 		return false
@@ -315,16 +324,22 @@ type ID = string
 
 // KeyInfo defines model for KeyInfo.
 type KeyInfo struct {
-	Alg         KeyInfoAlg     `json:"alg"`
-	Kid         string         `json:"kid"`
-	PublishAt   time.Time      `json:"publish_at"`
-	Purpose     KeyInfoPurpose `json:"purpose"`
-	Reason      string         `json:"reason,omitempty"`
-	RevokedAt   time.Time      `json:"revoked_at,omitempty,omitzero"`
-	SignFrom    time.Time      `json:"sign_from,omitempty,omitzero"`
-	SignUntil   time.Time      `json:"sign_until,omitempty,omitzero"`
-	State       KeyInfoState   `json:"state"`
-	VerifyUntil time.Time      `json:"verify_until,omitempty,omitzero"`
+	Alg       KeyInfoAlg     `json:"alg"`
+	Kid       string         `json:"kid"`
+	PublishAt time.Time      `json:"publish_at"`
+	Purpose   KeyInfoPurpose `json:"purpose"`
+	Reason    string         `json:"reason,omitempty"`
+	RevokedAt time.Time      `json:"revoked_at,omitempty,omitzero"`
+
+	// RotationDue it has signed for long or sealed much
+	RotationDue bool `json:"rotation_due,omitempty"`
+
+	// Seals of a sealing key: no more values than that were sealed with it, by all replicas together
+	Seals       int64        `json:"seals,omitempty"`
+	SignFrom    time.Time    `json:"sign_from,omitempty,omitzero"`
+	SignUntil   time.Time    `json:"sign_until,omitempty,omitzero"`
+	State       KeyInfoState `json:"state"`
+	VerifyUntil time.Time    `json:"verify_until,omitempty,omitzero"`
 }
 
 // KeyInfoAlg defines model for KeyInfo.Alg.
@@ -340,6 +355,9 @@ type KeyInfoState string
 type KeyList struct {
 	Generation int64     `json:"generation"`
 	Keys       []KeyInfo `json:"keys"`
+
+	// MaxSeals how many values one sealing key may seal
+	MaxSeals int64 `json:"max_seals"`
 }
 
 // Problem RFC 9457
@@ -476,6 +494,11 @@ type Warning struct {
 	// `ring-unsuitable`: the settings have longer lifetimes than the ring
 	// was planned for. `revocations-stale`: the shared store can not be
 	// read since `since`; refreshes are answered with 503 from `until` on.
+	// `rotation-due`: a key has signed for the plan's period, or sealed
+	// much, and no rotation is scheduled.
+	// `seals-low`: less than a quarter of what a sealing key may seal is
+	// left; `seals-spent`: nothing is, but for what replicas have reserved,
+	// and what needs it is answered 503 after that.
 	Code WarningCode `json:"code"`
 
 	// Detail for people
@@ -491,6 +514,11 @@ type Warning struct {
 // `ring-unsuitable`: the settings have longer lifetimes than the ring
 // was planned for. `revocations-stale`: the shared store can not be
 // read since `since`; refreshes are answered with 503 from `until` on.
+// `rotation-due`: a key has signed for the plan's period, or sealed
+// much, and no rotation is scheduled.
+// `seals-low`: less than a quarter of what a sealing key may seal is
+// left; `seals-spent`: nothing is, but for what replicas have reserved,
+// and what needs it is answered 503 after that.
 type WarningCode string
 
 // BadRequest RFC 9457

@@ -1,0 +1,29 @@
+package authsvc
+
+import (
+	"log/slog"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+)
+
+// LimitSeals makes sealing keys wear out sooner: a rotation is due at due, the
+// end is at most, and a block has first. It is for the time before the
+// first seal.
+func (s *Service) LimitSeals(due, most, first uint64) {
+	s.seals.due, s.seals.most, s.seals.first, s.seals.large = due, most, first, first
+}
+
+// CountSeals is what a process does that seals with the keys of a ring, and
+// nothing else: each call of what it returns counts one.
+func CountSeals(change ChangeRing, ring func() *keys.Ring, due, most, block uint64) func(keys.Purpose) error {
+	s := newSeals(Config{ChangeRing: change, Logger: slog.New(slog.DiscardHandler)}, ring, time.Now)
+	s.due, s.most, s.first, s.large = due, most, block, 2*block
+	return func(p keys.Purpose) error {
+		k, err := ring().Current(p, s.now())
+		if err != nil {
+			return err
+		}
+		return s.take(k)
+	}
+}
