@@ -23,6 +23,7 @@ const (
 	clientsFile = "clients.json"
 	storeFile   = "store.db"
 	adminFile   = "admin.token"
+	sealsFile   = "seals.json"
 )
 
 // makeData makes sure that the data folder is there and that nobody but its

@@ -98,6 +98,7 @@ type keyView struct {
 	RevokedAt   time.Time    `json:"revoked_at,omitzero"`
 	Reason      string       `json:"reason,omitempty"`
 	KeptUntil   time.Time    `json:"kept_until,omitzero"` // of a revoked key: when its revocation may be forgotten
+	Seals       uint64       `json:"seals,omitempty"`
 }
 
 var keysHead = []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL", "REVOKED", "REASON"}
@@ -116,7 +117,7 @@ func viewKeys(ring *keys.Ring, now time.Time) (views []keyView, rows [][]string)
 func viewKey(ring *keys.Ring, k keys.Key, now time.Time) keyView {
 	state, _ := ring.State(k.ID, now)
 	v := keyView{ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, State: state, PublishAt: k.PublishAt,
-		SignFrom: k.SignFrom, SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason}
+		SignFrom: k.SignFrom, SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason, Seals: k.Seals}
 	if k.RevokedAt.IsZero() {
 		return v
 	}

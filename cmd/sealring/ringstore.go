@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/sealring-dev/sealring/keys"
@@ -25,3 +26,29 @@ var (
 	_ ringStore = (*ringfile.File)(nil)
 	_ ringStore = (*ringredis.Shared)(nil)
 )
+
+// changeRing is authsvc.ChangeRing: what a service decides by itself, it
+// decides anew on any ring that somebody else has written meanwhile.
+func changeRing(store ringStore) func(context.Context, func(*keys.Ring) (*keys.Ring, error)) (*keys.Ring, error) {
+	return func(ctx context.Context, plan func(*keys.Ring) (*keys.Ring, error)) (*keys.Ring, error) {
+		for {
+			ring, err := store.Update(ctx, plan)
+			if !errors.Is(err, ringfile.ErrConflict) || ctx.Err() != nil {
+				return ring, err
+			}
+		}
+	}
+}
+
+// updateRing is Update for a command. What somebody has decided holds if a running
+// service has only counted seals meanwhile, and is refused as a conflict if
+// anything else has changed.
+func updateRing(ctx context.Context, store ringStore, plan func(*keys.Ring) (*keys.Ring, error)) (*keys.Ring, error) {
+	for {
+		before := store.Ring()
+		ring, err := store.Update(ctx, plan)
+		if !errors.Is(err, ringfile.ErrConflict) || !store.Ring().Alike(before) || ctx.Err() != nil {
+			return ring, err
+		}
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
@@ -243,7 +244,7 @@ func TestARefusedRingShowsAtReadyz(t *testing.T) {
 	s := newSite(t)
 	s.startAuth(t)
 	ring := filepath.Join(s.data, ringFile)
-	good, err := os.ReadFile(ring)
+	good, err := os.ReadFile(ring) // with the first blocks of seals, which the service takes when it starts
 	must(t, err)
 	next := filepath.Join(t.TempDir(), "new.key")
 	must(t, os.WriteFile(next, []byte(ringfile.NewMasterKey().Reveal()), 0o600))
@@ -260,13 +261,50 @@ func TestARefusedRingShowsAtReadyz(t *testing.T) {
 	} {
 		c.harm()
 		saysSoon(t, s.admin+"/readyz", func(body string) bool {
-			return strings.Contains(body, `{"status":"degraded","warnings":[{"code":"ring-stale","detail":"generation 1 of the key ring is in use`) && strings.Contains(body, c.says)
+			return strings.Contains(body, `{"status":"degraded","warnings":[{"code":"ring-stale","detail":"generation 3 of the key ring is in use`) && strings.Contains(body, c.says)
 		})
 		mustLogIn(t, s.direct, sitePassword, "token")
 	}
-	must(t, os.WriteFile(filepath.Join(s.data, seenFile), []byte("1"), 0o600)) // on purpose: back to the first
+	must(t, os.WriteFile(filepath.Join(s.data, seenFile), []byte("3"), 0o600)) // on purpose: back to what was there
 	must(t, os.WriteFile(ring, good, 0o600))
 	saysSoon(t, s.admin+"/readyz", func(body string) bool { return strings.TrimSpace(body) == `{"status":"ok"}` })
+}
+
+// What a process has taken of a key's seals stays counted when it is killed.
+func TestSealsStayCountedWhenTheServiceIsKilled(t *testing.T) {
+	s := newSite(t)
+	counts := func() map[string]uint64 {
+		t.Helper()
+		var list []keyView
+		if err := json.Unmarshal([]byte(command(t, "", "keys", "list", "--data", s.data, "-o", "json")), &list); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string]uint64{}
+		for _, k := range list {
+			if k.State == keys.Signing {
+				all[string(k.Purpose)] = k.Seals
+			}
+		}
+		return all
+	}
+	before := counts()
+	for n := range 3 {
+		if n > 0 {
+			s.auth.kill()
+		}
+		s.startAuth(t)
+		mustLogIn(t, s.direct, sitePassword, "cookie")
+		got := counts()
+		if got["cookie"] <= before["cookie"] || got["rt"] != got["cookie"] || got["at"] != 0 || got["feed"] != 0 {
+			t.Errorf("started %d times: %v after %v", n+1, got, before)
+		}
+		before = got
+	}
+	command(t, "", "keys", "rotate", "--use", "enc", "--config", s.config)
+	if got := counts(); got["cookie"] > 1<<20 {
+		t.Errorf("after a rotation: %v", got)
+	}
+	mustLogIn(t, s.direct, sitePassword, "cookie")
 }
 
 // saysSoon polls until the answer, a 200 all the while, is as wanted.

@@ -31,15 +31,12 @@ type List struct {
 
 	writing sync.Mutex
 	swept   int64 // Unix seconds of the last look for what has expired
-	rounds  [types]round
+	rounds  [Claims + 1]round
 }
 
 // state is the value of a List: a table for each type. It never changes. A nil
 // one is empty.
-type state [types]table
-
-// types is how many tables there are: one for each type, and none at zero.
-const types = len(typeNames)
+type state [Claims + 1]table
 
 // NewList returns an empty list.
 func NewList() *List { return new(List) }
@@ -61,7 +58,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	old := l.load()
-	var next [types]draft
+	var next [Claims + 1]draft
 	for typ := range next {
 		next[typ] = draft{table: old[typ]}
 	}
@@ -73,7 +70,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 }
 
 // publish makes the drafts the list's value, if any of them was changed.
-func (l *List) publish(next *[types]draft) {
+func (l *List) publish(next *[Claims + 1]draft) {
 	var s state
 	changed := false
 	for typ := range next {
@@ -88,7 +85,7 @@ func (l *List) publish(next *[types]draft) {
 
 // fresh returns by type what of the entries has to be taken in: not what is
 // malformed, has expired, or is covered by what is there.
-func fresh(s *state, now time.Time, entries []Entry) (items [types][]item) {
+func fresh(s *state, now time.Time, entries []Entry) (items [Claims + 1][]item) {
 	for i := range entries {
 		e := &entries[i]
 		if e.Validate() != nil || e.Expired(now) {
@@ -123,7 +120,7 @@ type round struct {
 
 // sweep lets go of what has expired, in as many pages as the time since the
 // last call is a part of the round.
-func (l *List) sweep(next *[types]draft, now time.Time) {
+func (l *List) sweep(next *[Claims + 1]draft, now time.Time) {
 	since := now.Unix() - l.swept
 	l.swept = now.Unix()
 	if since <= 0 {
