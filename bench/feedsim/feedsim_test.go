@@ -12,7 +12,7 @@ import (
 )
 
 // The page in RESULTS.md is what the code does. Everyday runs look at the
-// scenarios that take no time; SEALRING_FULL=1 at all.
+// scenarios of the fewest sessions; SEALRING_FULL=1 at all.
 func TestThePageIsAsCommitted(t *testing.T) {
 	committed, err := os.ReadFile("../../RESULTS.md")
 	if err != nil {
@@ -28,7 +28,7 @@ func TestThePageIsAsCommitted(t *testing.T) {
 	}
 	var all []result
 	for _, s := range scenarios() {
-		if s.perSecond() > 60 && os.Getenv("SEALRING_FULL") == "" {
+		if s.sessions > 1e6 && os.Getenv("SEALRING_FULL") == "" {
 			continue
 		}
 		r, err := s.simulate()
