@@ -69,6 +69,10 @@ func drawFrame(t *rapid.T) *Frame {
 		AsOf:      time.UnixMilli(rapid.Int64Range(-1, 2).Draw(t, "as of")).UTC(),
 		Entries:   rapid.SliceOfN(rapid.Custom(anyEntry), 0, 3).Draw(t, "entries"),
 	}
+	if rapid.Bool().Draw(t, "fit") { // by chance alone hardly any is
+		f.Kind, f.PrevEpoch, f.Pos.Epoch, f.Prev = Delta, 1, 1, Cursor{}
+		f.AsOf = time.UnixMilli(max(f.AsOf.UnixMilli(), 0)).UTC()
+	}
 	for i := range f.Entries {
 		f.Entries[i].Made = 0
 	}
