@@ -27,3 +27,9 @@ func CountSeals(change ChangeRing, ring func() *keys.Ring, due, most, block uint
 		return s.take(k)
 	}
 }
+
+// FlushFeed publishes what waits for the batch, as the next tick would.
+func (s *Service) FlushFeed() { s.hub.locked(s.hub.flush) }
+
+// FramesKept is how many frames a subscriber may be behind.
+const FramesKept = windowFrames

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -135,8 +136,56 @@ func TestAResetGoesThroughARelay(t *testing.T) {
 	elsewhere := anew(1, e)
 	b.script.says(elsewhere)
 	until(t, "the other one is elsewhere", func() bool { return b.hub.view.Load().pos == elsewhere.Pos })
+	shown := r.view.Load().end()
 	r.up.to(b.addr).cut()
 	until(t, "the verifier is there too", func() bool { return f.Status().Position == elsewhere.Pos && f.Status().Live && knows(f, e) })
+	if r.view.Load().first <= shown {
+		t.Error("who has seen all there was is not told that something is missing")
+	}
+}
+
+// Another replica repeats what has no place in the log, from where that was.
+// The relay's verifiers hear of it, and none of them goes back for it.
+func TestARelayDoesNotGoBack(t *testing.T) {
+	t.Parallel()
+	a, b := newScripted(t), newScripted(t)
+	r := newRelayed(t, a.addr).isReady(t)
+	f := new(moving).to(r.addr).verifier(t)
+	e := ended()
+	a.script.says(delta(1, 3))
+	b.script.says(unshared(1, e), delta(1, 3))
+	until(t, "all are at one place", func() bool { return r.view.Load().pos == at(3) && b.hub.view.Load().pos == at(3) })
+	r.up.to(b.addr).cut()
+	until(t, "the verifier hears of it", func() bool { return knows(f, e) })
+	if p := r.view.Load().pos; p != at(3) || f.Status().Fault != "" {
+		t.Errorf("the relay is at %v; %+v", p, f.Status())
+	}
+	if late := new(moving).to(r.addr).verifier(t); late.Status().Fault != "" {
+		t.Errorf("a newcomer: %+v", late.Status())
+	}
+}
+
+func TestWhenARelayWantsAnotherSnapshot(t *testing.T) {
+	fresh := func() *view { return &view{snap: &frame{kid: "a", jws: "x"}, beat: []byte("x"), beatKid: "a"} }
+	if fresh().wantsSnapshot() {
+		t.Error("at once")
+	}
+	for name, change := range map[string]func(v *view){
+		"there is none":               func(v *view) { v.snap = nil },
+		"its key has had a successor": func(v *view) { v.beatKid = "b" },
+		"many frames have come since": func(v *view) { v.frames, v.pinned = make([]frame, manyFrames+1), manyFrames+1 },
+		"much has come since":         func(v *view) { v.frames, v.pinned = []frame{{jws: string(make([]byte, manyBytes+1))}}, 1 },
+		"much has come, but less than it holds": func(v *view) {
+			v.frames, v.pinned = []frame{{jws: string(make([]byte, manyBytes+1))}}, 1
+			v.snap.jws = string(make([]byte, 2*manyBytes))
+		},
+	} {
+		v := fresh()
+		change(v)
+		if got := v.wantsSnapshot(); got != !strings.Contains(name, "but") {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
 }
 
 // What a burnt feed key has signed is believed by nobody, a relay's snapshot

@@ -23,9 +23,10 @@ var (
 	errGap    = errors.New("feed has a gap")
 )
 
-// missedBeats is how many heartbeats may fail to come before a connection is
-// taken for dead.
-const missedBeats = 2
+// silence is how long nothing may come, for a feed with so much between its
+// heartbeats, before its connection is taken for dead: until the second is about
+// to fail to come, so that it is known before two would have.
+func silence(heartbeat time.Duration) time.Duration { return 2*heartbeat - heartbeat/8 }
 
 // feed follows the feed over one connection, until that ends or has to be
 // given up; the error says why.
@@ -51,7 +52,7 @@ func (f *Follower) feed(ctx context.Context) error {
 	}
 	// A comment is no sign of life: proxies make them, whatever has become of
 	// the issuer behind.
-	alive := func() { watchdog.Reset(missedBeats * s.meta.heartbeat) }
+	alive := func() { watchdog.Reset(silence(s.meta.heartbeat)) }
 	alive()
 	events := newEventReader(resp.Body, alive)
 	for {

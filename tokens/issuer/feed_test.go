@@ -135,14 +135,14 @@ func TestASilentFeedIsTakenForDeadAfterTwoBeats(t *testing.T) {
 		f := s.follow("orders")
 		c := s.live()
 		for range 5 {
-			time.Sleep(3900 * time.Millisecond)
+			time.Sleep(3700 * time.Millisecond)
 			c.beat(1)
 		}
 		if c.closed() || !f.Status().Live {
 			t.Fatal("hung up on a feed that beats")
 		}
 		_, _ = c.w.Write([]byte(": a proxy keeps the connection, not the feed\n\n"))
-		time.Sleep(4100 * time.Millisecond)
+		time.Sleep(3800 * time.Millisecond)
 		if !c.closed() || f.Status().Live {
 			t.Fatal("a silent feed is still believed in")
 		}
@@ -174,7 +174,7 @@ func TestAnAnswerThatNeverComesIsGivenUp(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		s.follow("orders")
 		c := s.next()
-		time.Sleep(3900 * time.Millisecond)
+		time.Sleep(3700 * time.Millisecond)
 		if c.closed() {
 			t.Error("given up too early")
 		}
