@@ -12,6 +12,7 @@ full: needs ## the proofs at full size, about 25 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoEditSurvives|MutantsMeetTheOracle' ./tokens
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'AnySystemCall' ./keys/ringfile
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad' ./authsvc
+	go test -v -timeout 60m -run 'NoKeySealsMoreThanItMay' ./authsvc -rapid.checks 20000
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'OnlyTheRevokedSubjectsStreams' ./middleware
 	SEALRING_FULL=1 go test -v -timeout 60m ./bench/feedsim
 	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
