@@ -3,7 +3,9 @@ package middleware
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -84,6 +86,50 @@ func TestARenewedStreamOutlivesItsToken(t *testing.T) {
 		}
 		s.wantEnd(t, time.Minute+testLife+DefaultClockSkew, ErrExpired)
 	})
+}
+
+// Whatever is renewed and when, a stream lives exactly as long as its youngest
+// token and the leeway.
+func TestNoStreamOutlivesItsTokens(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLocalTrust(t)
+		g := localGuard(t, l, nil)
+		for seed := range uint64(100) {
+			if fault := streamLife(t, l, g, rand.New(rand.NewPCG(seed, 0))); fault != "" {
+				t.Errorf("seed %d: %s", seed, fault)
+			}
+		}
+	})
+}
+
+// streamLife is the life of one stream; it returns what is wrong with it.
+func streamLife(t *testing.T, l *localTrust, g *Guard, random *rand.Rand) string {
+	c := l.claims()
+	s := serveStream(g.Handler, l.tokenOf(t, c, nil))
+	issued := time.Now().UTC().Truncate(time.Second)
+	end := issued.Add(testLife)
+	for range random.IntN(8) {
+		time.Sleep(time.Duration(random.IntN(400)) * time.Second)
+		life := time.Duration(1+random.IntN(600)) * time.Second
+		err := g.Renew(s.ctx, l.tokenOf(t, c, func(c *tokens.Claims) { c.ExpiresAt = c.IssuedAt.Add(life) }))
+		now := time.Now().UTC().Truncate(time.Second)
+		switch {
+		case !time.Now().Before(end.Add(DefaultClockSkew)):
+			if err == nil || s.ctx.Err() == nil {
+				return fmt.Sprintf("alive %v after its end", time.Since(end))
+			}
+			return ""
+		case err != nil:
+			return fmt.Sprintf("renewing: %v", err)
+		case !now.Add(life).Before(end):
+			end = now.Add(life)
+		}
+	}
+	<-s.ctx.Done()
+	if late, cause := time.Since(end.Add(DefaultClockSkew)), context.Cause(s.ctx); late != 0 || !errors.Is(cause, ErrExpired) {
+		return fmt.Sprintf("ended %v late with %v", late, cause)
+	}
+	return ""
 }
 
 func TestAStreamMayBeRenewedWithinTheLeewayAfterItsEnd(t *testing.T) {
