@@ -24,7 +24,8 @@ import (
 //
 // SEALRING_FULL=1 plays many more.
 func TestNothingAcknowledgedIsEverLost(t *testing.T) {
-	defer flagged("rapid.checks", map[bool]string{false: "5", true: "200"}[os.Getenv("SEALRING_FULL") != ""])()
+	defer flagged("rapid.checks", map[bool]string{false: "3", true: "60"}[os.Getenv("SEALRING_FULL") != ""])()
+	defer flagged("rapid.steps", map[bool]string{false: "15", true: "30"}[os.Getenv("SEALRING_FULL") != ""])()
 	defer flagged("rapid.nofailfile", "true")() // what happens is not in the dice alone
 	defer flagged("rapid.shrinktime", "5s")()
 	server := redistest.Start(t)
@@ -32,18 +33,18 @@ func TestNothingAcknowledgedIsEverLost(t *testing.T) {
 		p := newPlay(t, rt, server)
 		defer p.end()
 		rt.Repeat(map[string]func(*rapid.T){
-			"append":            p.append,
-			"append more":       p.append, // the most frequent
-			"empty Redis":       p.empty,
-			"remember Redis":    p.remember,
-			"set Redis back":    p.setBack,
-			"let others append": p.impostor,
-			"freeze":            p.freeze,
-			"refuse":            p.refuse,
-			"die or come back":  p.die,
-			"follow":            p.follow,
-			"leave":             p.leave,
-			"read on":           p.readOn,
+			"append":           p.append,
+			"append more":      p.append, // the most frequent
+			"empty Redis":      p.empty,
+			"remember Redis":   p.remember,
+			"set Redis back":   p.setBack,
+			"fail over":        p.failOver,
+			"freeze":           p.freeze,
+			"refuse":           p.refuse,
+			"die or come back": p.die,
+			"follow":           p.follow,
+			"leave":            p.leave,
+			"read on":          p.readOn,
 		})
 		p.quiet()
 	})
@@ -65,6 +66,7 @@ type play struct {
 	replicas []*replica
 	up       []bool
 	frozen   bool
+	refusing bool
 	images   []image
 	acked    []revocation.Entry
 	watchers []*watcher
@@ -110,7 +112,7 @@ func (p *play) any(rt *rapid.T) *replica {
 
 func (p *play) append(rt *rapid.T) {
 	r := p.any(rt)
-	var batch []revocation.Entry
+	var batch, news []revocation.Entry
 	for range rapid.IntRange(1, 4).Draw(rt, "entries") {
 		e := fresh()
 		if len(p.acked) > 0 && rapid.IntRange(0, 2).Draw(rt, "of before") == 0 {
@@ -119,6 +121,9 @@ func (p *play) append(rt *rapid.T) {
 			e.Made = 0
 		}
 		batch = append(batch, e)
+		if !r.knows(e) { // else it may be lost, and that not be noticed yet
+			news = append(news, e)
+		}
 	}
 	err := r.log.Append(p.t.Context(), batch...)
 	if err != nil && !errors.Is(err, authsvc.ErrNotShared) {
@@ -128,14 +133,14 @@ func (p *play) append(rt *rapid.T) {
 	if !r.knows(batch...) || !r.journalled(batch...) {
 		rt.Fatal("it was acknowledged and is not here")
 	}
-	if err == nil && !p.frozen && !holds(p.t, p.server, batch...) {
+	if err == nil && !p.frozen && !holds(p.t, p.server, news...) {
 		rt.Fatal("it was acknowledged as shared and is not in Redis")
 	}
 }
 
 func (p *play) empty(*rapid.T) {
 	p.server.Restart()
-	p.frozen = false
+	p.frozen, p.refusing = false, false
 }
 
 func (p *play) remember(rt *rapid.T) {
@@ -150,25 +155,29 @@ func (p *play) needs(rt *rapid.T, ok bool) {
 }
 
 func (p *play) setBack(rt *rapid.T) {
-	p.needs(rt, !p.frozen && len(p.images) > 0)
+	p.needs(rt, !p.frozen && !p.refusing && len(p.images) > 0)
 	rapid.SampledFrom(p.images).Draw(rt, "image").rollBack(p.t, p.server)
 }
 
-// impostor sets Redis back, and another append takes the id of the newest.
-func (p *play) impostor(rt *rapid.T) {
-	p.needs(rt, !p.frozen && len(p.images) > 0)
-	newest := p.any(rt).log.position()
-	i := rapid.SampledFrom(p.images).Draw(rt, "image")
-	p.needs(rt, newest.Cursor != (revocation.Cursor{}))
-	other := fresh()
-	other.Made = other.T
-	i.rollBack(p.t, p.server)
-	err := p.server.Client(p.t).XAdd(p.t.Context(), &redis.XAddArgs{Stream: "sr:{shared}:rl", ID: newest.Cursor.String(),
-		Values: []any{"n", nonce(), "o", nonce(), "e", blob([]revocation.Entry{other})}}).Err()
-	if err == nil { // else it is not the newest in this image
-		p.acked = append(p.acked, other)
-		eventually(p.t, "it is heard of", func() bool { return p.any(rt).knows(other) })
+// failOver loses what was appended last, as a failover does, and lets another
+// append take its id at once.
+func (p *play) failOver(rt *rapid.T) {
+	p.needs(rt, !p.frozen && !p.refusing)
+	old := imageOf(p.server)
+	r, lost, other := p.any(rt), fresh(), fresh()
+	if r.log.Append(p.t.Context(), lost) != nil {
+		p.acked = append(p.acked, lost)
+		return // it was too slow
 	}
+	other.Made = other.T
+	at := r.log.position().Cursor
+	old.rollBack(p.t, p.server, &redis.XAddArgs{Stream: "sr:{shared}:rl", ID: at.String(),
+		Values: []any{"n", nonce(), "o", nonce(), "e", blob([]revocation.Entry{other})}})
+	signal(r.log.kick)
+	if !soon(func() bool { return r.knows(other) }) {
+		rt.Fatal("a replica does not notice what took the place of its own append")
+	}
+	p.acked = append(p.acked, lost, other)
 }
 
 func (p *play) freeze(rt *rapid.T) {
@@ -189,7 +198,8 @@ func (p *play) thaw() {
 
 func (p *play) refuse(rt *rapid.T) {
 	p.needs(rt, !p.frozen)
-	p.server.Do("CONFIG", "SET", "min-replicas-to-write", rapid.IntRange(0, 1).Draw(rt, "replicas"))
+	p.refusing = !p.refusing
+	p.server.Do("CONFIG", "SET", "min-replicas-to-write", map[bool]int{true: 1}[p.refusing])
 }
 
 func (p *play) die(rt *rapid.T) {
@@ -256,14 +266,9 @@ func (p *play) quiet() {
 		p.watchers = append(p.watchers, p.replicas[0].readOn(w))
 	}
 	p.away = nil
-	for limit := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
-		missing := p.missing()
-		if missing == "" {
-			break
-		}
-		if time.Now().After(limit) {
-			p.rt.Fatalf("after quiet: %s", missing)
-		}
+	missing := ""
+	if !soon(func() bool { missing = p.missing(); return missing == "" }) {
+		p.rt.Fatalf("after quiet: %s", missing)
 	}
 	for _, w := range p.watchers {
 		w.mu.Lock()

@@ -22,11 +22,19 @@ const patience = 30 * time.Second
 
 func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
+	if !soon(ok) {
+		t.Fatalf("not within %v: %s", patience, what)
+	}
+}
+
+// soon waits until ok, and reports whether it was.
+func soon(ok func() bool) bool {
 	for limit := time.Now().Add(patience); !ok(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(limit) {
-			t.Fatalf("not within %v: %s", patience, what)
+			return false
 		}
 	}
+	return true
 }
 
 // shared is a replica of the deployment that the tests share, on one server.
