@@ -60,6 +60,14 @@
 // Refresh tokens are sealed with a content key of their own each (A256KW), so
 // that no nonce can come twice; their keys are held to the same count.
 //
+// # Clocks
+//
+// All this counts on clocks that differ by ε at most, and there is nothing here
+// to hold a clock against but the ring's last change. A change by a clock that
+// is behind that is refused; whether one is ahead beyond reason says
+// [Ring.CheckClock], and [Ring.Retimed] mends a ring that such a clock has
+// changed. Whatever clocks do, the key that signs is published.
+//
 // # Names of keys
 //
 // A key's ID, its kid, is its RFC 7638 thumbprint, which can neither be

@@ -96,9 +96,12 @@ func (r *Ring) RotationDue(p Purpose, now time.Time) bool {
 	if i < 0 || !r.keys[i].SignUntil.IsZero() {
 		return false
 	}
-	period := r.plan.Period
-	if period == 0 {
-		period = defaultPeriod
+	return r.keys[i].Seals >= SealLimit || now.Sub(r.keys[i].SignFrom) >= r.plan.period()
+}
+
+func (p Plan) period() time.Duration {
+	if p.Period == 0 {
+		return defaultPeriod
 	}
-	return r.keys[i].Seals >= SealLimit || now.Sub(r.keys[i].SignFrom) >= period
+	return p.Period
 }

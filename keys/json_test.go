@@ -303,8 +303,12 @@ func TestARingWithAnyOtherFaultIsRefused(t *testing.T) {
 		"a last signature without an end":       func(_ map[string]any, l []map[string]any) { delete(l[1], "verify_until") },
 		"a key ready before it is published":    func(_ map[string]any, l []map[string]any) { shift(l[1], "ready_at", -1) },
 		"a key that was never published":        func(_ map[string]any, l []map[string]any) { delete(last(l, "at"), "publish_at") },
-		"two standbys":                          func(_ map[string]any, l []map[string]any) { two(l) },
-		"no key without an end":                 func(_ map[string]any, l []map[string]any) { end(l) },
+		"a key published later than the ring was written": func(r map[string]any, l []map[string]any) {
+			last(l, "rt")["publish_at"] = r["written"]
+			shift(last(l, "rt"), "publish_at", 1)
+		},
+		"two standbys":          func(_ map[string]any, l []map[string]any) { two(l) },
+		"no key without an end": func(_ map[string]any, l []map[string]any) { end(l) },
 		"a point that is not on the curve": func(_ map[string]any, l []map[string]any) {
 			x := l[0]["public"].(map[string]any)
 			x["x"], x["y"] = x["y"], x["x"]

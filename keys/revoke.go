@@ -49,10 +49,14 @@ func (r *Ring) Revoke(kid, reason string, now time.Time) (*Ring, error) {
 func (n *Ring) kill(i int, reason string, now time.Time) {
 	k := n.keys[i].erased()
 	k.RevokedAt, k.Reason = now, tidy(reason)
-	// What a replica signs that has not heard yet; verifiers remember the
-	// revocation until then.
-	k.VerifyUntil = later(k.VerifyUntil, now.Add(n.plan.Lease).Add(n.plan.Tail(k.Purpose)))
+	k.VerifyUntil = later(k.VerifyUntil, n.remembered(k.Purpose, now))
 	n.keys[i] = k
+}
+
+// remembered is until when verifiers remember a revocation: the end of what a
+// replica signs that has not heard yet.
+func (r *Ring) remembered(p Purpose, now time.Time) time.Time {
+	return now.Add(r.plan.Lease).Add(r.plan.Tail(p))
 }
 
 // takeOver lets the next key sign from now on in the place of the dead one.

@@ -17,7 +17,6 @@ const MaxKeys = 64
 var (
 	ErrNoSigner        = errors.New("no key to sign or seal with")
 	ErrRotationPending = errors.New("a rotation is already scheduled")
-	ErrClockBehind     = errors.New("the clock is behind the ring's last change by more than the skew allowed")
 	ErrInvalidRing     = errors.New("invalid ring")
 )
 
@@ -195,11 +194,13 @@ func (r *Ring) SessionKeys(now time.Time) *Set {
 }
 
 // published counts a key as published from a skew before PublishAt on: the
-// writer's clock may be ahead of this one, and the ring is here already.
+// writer's clock may be ahead of this one, and the ring is here already. If it
+// was ahead by more, so that an unpublished key has to sign, that one is
+// published all the same: nobody could verify what it signs.
 func (r *Ring) published(now time.Time, uses ...Purpose) *Set {
 	var keys []Key
-	for _, k := range r.keys {
-		early := now.Before(k.PublishAt.Add(-r.plan.Skew))
+	for i, k := range r.keys {
+		early := now.Before(k.PublishAt.Add(-r.plan.Skew)) && i != r.current(k.Purpose, now)
 		if !slices.Contains(uses, k.Purpose) || early || !k.RevokedAt.IsZero() || ended(k.VerifyUntil, now) {
 			continue
 		}

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -172,8 +173,8 @@ func (r *Ring) replanned(plan Plan, now time.Time) (*Ring, time.Time, error) {
 			return nil, time.Time{}, err
 		}
 	}
-	if r.written.Sub(now) > r.plan.Skew {
-		return nil, time.Time{}, fmt.Errorf("%w: it changed at %s", ErrClockBehind, r.written.Format(time.RFC3339))
+	if err := r.CheckClock(now); errors.Is(err, ErrClockBehind) {
+		return nil, time.Time{}, err
 	}
 	n, now := r.successor(now)
 	n.plan = r.plan.covering(plan)

@@ -8,7 +8,9 @@ import (
 // Validate checks the plan that the ring's times make up. It accepts a ring
 // if and only if K1 holds for every key that signs, signed or is scheduled to,
 // K2 for every one of them and its successor, and each purpose has one key
-// without an end that is not revoked and one standby. Every operation ends
+// without an end that is not revoked and one standby; and if every key was
+// published by the time the ring was written, so that whatever key signs is
+// published. Every operation ends
 // with it and every parsed ring passes it, so that nothing can write a ring by
 // which a valid token would be refused. Its errors are ErrInvalidRing.
 func (r *Ring) Validate() error {
@@ -56,6 +58,8 @@ func (r *Ring) validateKey(i int, k Key) error {
 		return flaw("has sealed more than it may")
 	case k.PublishAt.IsZero():
 		return flaw("has no time of publishing")
+	case k.PublishAt.After(r.written):
+		return flaw("is published later than the ring was written")
 	case !k.ReadyAt.IsZero() && k.ReadyAt.Before(k.PublishAt):
 		return flaw("is ready before it is published")
 	case k.SignFrom.IsZero() != k.ScheduledAt.IsZero():
