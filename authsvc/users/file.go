@@ -32,6 +32,8 @@ type file[T any] struct {
 	parse func([]byte) (T, error)
 	show  func(T) any // what is written as JSON
 
+	replaced func(old, now T) // hears of each copy that takes the place of another; may be nil
+
 	reading sync.Mutex // one reader of a changed file at a time
 	current atomic.Pointer[copyOf[T]]
 }
@@ -81,6 +83,9 @@ func (f *file[T]) refresh() *copyOf[T] {
 		c = &copyOf[T]{info, old.value}
 	}
 	f.current.Store(c)
+	if err == nil && f.replaced != nil {
+		f.replaced(old.value, c.value) // now that everybody gets the new one
+	}
 	return c
 }
 

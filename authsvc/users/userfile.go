@@ -15,10 +15,11 @@ import (
 // UserFile is a file of people. It implements authsvc.Users, and is safe for
 // use by several goroutines and, for its changes, by several processes.
 type UserFile struct {
-	cfg   Config
-	file  *file[userTable]
-	slots slots
-	dummy hash
+	cfg      Config
+	file     *file[userTable]
+	restated restated
+	slots    slots
+	dummy    hash
 }
 
 // Account is a user as the file has it, without the password.
@@ -39,7 +40,9 @@ func (c Config) OpenUsers(path string) (*UserFile, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &UserFile{c, f, newSlots(c.Slots, c.Queue), dummyHash(c.Params)}, nil
+	u := &UserFile{cfg: c, file: f, slots: newSlots(c.Slots, c.Queue), dummy: dummyHash(c.Params)}
+	f.replaced = u.restated.note
+	return u, nil
 }
 
 // Authenticate returns the user of that name if the password is theirs.
