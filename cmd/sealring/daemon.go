@@ -27,6 +27,7 @@ type daemon struct {
 	store         *boltstore.Store
 	shared        *sharedStore // nil where nothing is shared
 	ring          ringStore
+	people        *users.UserFile
 	public, admin net.Listener
 }
 
@@ -82,15 +83,14 @@ func (d *daemon) config(ctx context.Context, s *settings, client redis.Universal
 	if cfg.AdminToken, err = s.newAdminToken(); err != nil {
 		return cfg, err
 	}
-	people, err := users.Config{Log: d.log}.OpenUsers(s.path(usersFile))
-	if err != nil {
+	if d.people, err = (users.Config{Log: d.log}).OpenUsers(s.path(usersFile)); err != nil {
 		return cfg, err
 	}
 	clients, err := users.Config{Log: d.log}.OpenClients(s.path(clientsFile))
 	if err != nil {
 		return cfg, err
 	}
-	cfg.Users, cfg.Clients = people, clients
+	cfg.Users, cfg.Clients = d.people, clients
 	return cfg, nil
 }
 
@@ -101,6 +101,7 @@ func (d *daemon) run(ctx context.Context) error {
 	g.Go(func() error { return d.service.Run(ctx) })
 	g.Go(func() error { return d.watchRing(ctx) })
 	g.Go(func() error { return d.watchPeers(ctx, d.settings) })
+	g.Go(func() error { d.watchUsers(ctx); return nil })
 	g.Go(func() error { return serveHTTP(ctx, d.public, d.service.Public(), d.log) })
 	g.Go(func() error { return serveHTTP(ctx, d.admin, d.service.Admin(), d.log) })
 	if !isLocal(d.admin.Addr()) {
@@ -144,4 +145,20 @@ func (d *daemon) watchRing(ctx context.Context) error {
 		return fmt.Errorf("watching key ring: %w", err)
 	}
 	return nil
+}
+
+// watchUsers has the tokens of users whose roles or scopes change refused, so
+// that the next refresh reads the new ones. Each replica does, of its own file:
+// until that has changed it goes on saying the old ones.
+func (d *daemon) watchUsers(ctx context.Context) {
+	d.people.Watch(ctx, func(subjects []string) error {
+		err := d.service.ClaimsChanged(ctx, subjects...)
+		switch {
+		case err == nil:
+			d.log.Info("roles or scopes changed", "users", len(subjects))
+		case ctx.Err() == nil:
+			d.log.Error("changed roles not told, trying again", "users", len(subjects), "err", err)
+		}
+		return err
+	})
 }

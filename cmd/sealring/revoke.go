@@ -34,18 +34,23 @@ it when the store is back. There is nothing to repeat.`
 
 func (a *app) revokeCommand() *cobra.Command {
 	var session, subject, user, token, client, key, before string
-	var all bool
+	var all, claims bool
 	c := &cobra.Command{
-		Use: "revoke (--session SID | --subject SUB | --user NAME | --token JTI | --client ID | --key KID | --all)", Short: "Stop trusting something, everywhere, within a second",
+		Use: "revoke (--session SID | --subject SUB [--claims] | --user NAME [--claims] | --token JTI | --client ID | --key KID | --all)", Short: "Stop trusting something, everywhere, within a second",
 		Long: `Stop trusting a session, everything of a subject or of a client, one token, what
 a key signed, or everything. A user's name is not what tokens carry: --user looks
 the subject up in the user file of the data folder. It goes through the admin
 API; when the command returns, the revocation is on disk and on its way to every
 service. While the store that the replicas share is away, it is in force at the
 services that follow this replica, and the command says so. It cannot be undone:
-whoever is to be let in again logs in again.`,
+whoever is to be let in again logs in again.
+
+With --claims nobody is logged out: roles or scopes have changed, and the access
+tokens that say the old ones are refused until their owner refreshes. For the
+built-in user file a running service does this by itself.`,
 		Example: `  sealring revoke --user ann
   sealring revoke --subject u-8c1f
+  sealring revoke --subject u-8c1f --claims
   sealring revoke --all --before 2026-11-21T09:00:00Z`,
 		Args: cobra.NoArgs,
 	}
@@ -57,6 +62,7 @@ whoever is to be let in again logs in again.`,
 	flags.StringVar(&client, "client", "", "everything issued to a client, by its id")
 	flags.StringVar(&key, "key", "", "everything that a key signed, by its kid (\"sealring keys revoke\" replaces the key as well)")
 	flags.BoolVar(&all, "all", false, "everything")
+	flags.BoolVar(&claims, "claims", false, "with --subject, --user: only what the access tokens say, not the sessions")
 	flags.StringVar(&before, "before", "", "with --subject, --user, --client, --all: logins before this time (RFC 3339; default: now)")
 	c.MarkFlagsMutuallyExclusive("session", "subject", "user", "token", "client", "key", "all")
 	c.MarkFlagsOneRequired("session", "subject", "user", "token", "client", "key", "all")
@@ -77,6 +83,12 @@ whoever is to be let in again logs in again.`,
 		if req.Type == "all" && !all {
 			return usagef("an empty value revokes nothing")
 		}
+		if claims {
+			if req.Type != "subject" {
+				return usagef("--claims goes with --subject or --user")
+			}
+			req.Type = "claims"
+		}
 		if err := req.before(before); err != nil {
 			return err
 		}
@@ -87,8 +99,8 @@ whoever is to be let in again logs in again.`,
 		if made.Shared != nil && !*made.Shared {
 			a.say(notSharedYet)
 		}
-		if req.Type == "subject" && user == "" {
-			a.warnOfSubject(ctx, subject)
+		if subject != "" && user == "" {
+			a.warnOfSubject(ctx, subject, claims)
 		}
 		return a.print(made, []string{"TYPE", "ID", "TIME", "KEPT UNTIL"},
 			[][]string{{made.Type, made.ID, moment(made.Time), moment(made.Expires)}})
@@ -111,7 +123,7 @@ func (a *app) subjectOf(name string) (string, error) {
 // warnOfSubject says so when the user file knows no such subject: it may be a
 // user's name, whose sessions all go on. It is no error, because subjects may
 // come from elsewhere.
-func (a *app) warnOfSubject(ctx context.Context, subject string) {
+func (a *app) warnOfSubject(ctx context.Context, subject string, claims bool) {
 	if !exists(a.settings.path(usersFile)) {
 		return
 	}
@@ -124,7 +136,11 @@ func (a *app) warnOfSubject(ctx context.Context, subject string) {
 		return
 	}
 	if u, err := f.Find(subject); err == nil {
-		a.say("warning: %q is the name of a user whose subject is %s, and whose sessions go on. To end them:\n  sealring revoke --user %s", subject, u.Subject, u.Username)
+		what, flag := "sessions", ""
+		if claims {
+			what, flag = "tokens", " --claims"
+		}
+		a.say("warning: %q is the name of a user whose subject is %s, and whose %s go on. To end them:\n  sealring revoke --user %s%s", subject, u.Subject, what, u.Username, flag)
 		return
 	}
 	a.say("warning: no user in %s has the subject %q", a.settings.path(usersFile), subject)
@@ -138,8 +154,8 @@ func (r *revocationRequest) before(text string) error {
 	if err != nil {
 		return usagef("--before %q is not a time like 2026-11-21T09:00:00Z", text)
 	}
-	if r.Type == "session" || r.Type == "token" || r.Type == "key" {
-		return usagef("--before goes with --subject, --client or --all")
+	if r.Type == "session" || r.Type == "token" || r.Type == "key" || r.Type == "claims" {
+		return usagef("--before goes with --subject, --client or --all, without --claims")
 	}
 	if t.Unix() < 1 { // the zero time would count as no time at all: as now
 		return usagef("--before %q is before 1970: it would end no session", text)
