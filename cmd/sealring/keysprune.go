@@ -10,22 +10,29 @@ import (
 )
 
 func (a *app) keysPrune() *cobra.Command {
-	var dry bool
+	var dry, trust bool
 	c := &cobra.Command{
 		Use: "prune", Short: "Drop keys whose time is over",
 		Long: `Drop the keys with which nothing can be verified or opened any more, and erase
 the private halves of those that will not sign again. Every other change of the
 ring does so too; this is for a ring that is seldom changed. Nothing that is
-valid is touched.`,
+valid is touched. A clock that does not fit the ring's last change is refused
+(exit code 4) without --trust-clock.`,
 		Args: cobra.NoArgs,
 	}
 	dryRun(c, &dry)
+	trustClock(c, &trust)
 	return a.printing(a.command(c, ringOnly, func(ctx context.Context, _ []string) error {
 		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
 		}
 		before := f.Ring()
+		if !trust {
+			if err := a.checkClock(ctx, before); err != nil {
+				return err
+			}
+		}
 		turn := func(r *keys.Ring) (*keys.Ring, error) { return r.Prune(time.Now()), nil }
 		after, _ := turn(before)
 		if !dry {

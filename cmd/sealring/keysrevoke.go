@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,7 +13,7 @@ import (
 
 func (a *app) keysRevoke() *cobra.Command {
 	var reason string
-	var dry, yes bool
+	var dry, yes, trust bool
 	var timeout time.Duration
 	c := &cobra.Command{
 		Use: "revoke KID", Short: "Declare a key compromised: dead everywhere at once",
@@ -37,7 +38,8 @@ What happens to sessions depends on what the key is for:
   cookie  session cookies none ends: browsers refresh; private data in them is lost
   rt      refresh tokens  ALL sessions sealed by it end: people log in again
 
-The last is refused (exit code 4) without --yes. KID may be shortened to its
+The last is refused (exit code 4) without --yes, and so is a clock that is
+further ahead than can be, without --trust-clock. KID may be shortened to its
 first 8 characters or more; write -- before one that begins with a dash.`,
 		Example: `  sealring keys revoke ZsDSFyHr --reason "laptop stolen" --dry-run`,
 		Args:    cobra.ExactArgs(1),
@@ -46,6 +48,7 @@ first 8 characters or more; write -- before one that begins with a dash.`,
 	c.Flags().BoolVar(&yes, "yes", false, "also if sessions end by it")
 	c.Flags().DurationVar(&timeout, "timeout", 5*time.Second, "how long to wait for the verifiers' confirmations at most")
 	dryRun(c, &dry)
+	trustClock(c, &trust)
 	uses := append(append([]string{}, ringOnly...), adminUses...)
 	return a.printing(a.command(c, uses, func(ctx context.Context, args []string) error {
 		if timeout <= 0 {
@@ -58,6 +61,11 @@ first 8 characters or more; write -- before one that begins with a dash.`,
 		key, err := pick(f.Ring(), args[0])
 		if err != nil {
 			return err
+		}
+		if !trust { // for a clock behind a revocation does not wait
+			if err := a.checkClock(ctx, f.Ring()); err != nil && !errors.Is(err, keys.ErrClockBehind) {
+				return err
+			}
 		}
 		state, _ := f.Ring().State(key.ID, time.Now())
 		effect := effectOf(key, state)

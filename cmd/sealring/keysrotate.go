@@ -16,6 +16,7 @@ type rotation struct {
 	purposes []keys.Purpose
 	dry      bool
 	wait     bool
+	trust    bool // this machine's clock
 	timeout  time.Duration
 }
 
@@ -34,6 +35,13 @@ A running service takes the new ring over by itself. Nothing that was signed or
 sealed before is refused for it. Lifetimes that are longer than those the ring
 was made for are written into the ring.
 
+A clock that is far off spoils a ring: keys that are still needed are dropped,
+and what is scheduled comes too late. So the ring's last change, Redis and the
+services that --admin-url names are heard first, and a clock that they
+contradict is refused (exit code 4). --trust-clock goes on all the same; if the
+ring was changed by a clock ahead of this one, it sets the ring's times right
+and rotates nothing.
+
 A standby that is younger than a day may not be known everywhere yet, and the
 rotation is then planned for when it is. --wait asks instead of waiting: it
 asks the admin API of every replica (--admin-url URL,URL...) until each live
@@ -50,6 +58,7 @@ confirmed the rotated ring. Progress goes to standard error. When the time of
 	c.Flags().BoolVar(&r.wait, "wait", false, "ask the verifiers on the feed rather than the clock")
 	c.Flags().DurationVar(&r.timeout, "timeout", 2*time.Minute, "with --wait: how long at most")
 	dryRun(c, &r.dry)
+	trustClock(c, &r.trust)
 	c.MarkFlagsMutuallyExclusive("wait", "dry-run")
 	uses := append(append([]string{}, ringTimes...), adminUses...)
 	return a.printing(a.command(c, uses, func(ctx context.Context, _ []string) error {
@@ -63,6 +72,14 @@ confirmed the rotated ring. Progress goes to standard error. When the time of
 		f, err := a.openRing(ctx)
 		if err != nil {
 			return err
+		}
+		switch err := f.Ring().CheckClock(time.Now()); {
+		case !r.trust:
+			if err := a.checkClock(ctx, f.Ring()); err != nil {
+				return err
+			}
+		case errors.Is(err, keys.ErrClockBehind):
+			return a.retime(ctx, f, r)
 		}
 		if r.wait {
 			return a.rotateWaiting(ctx, f, r)
