@@ -116,7 +116,7 @@ func TestUnfitFramesAreNeitherWrittenNorRead(t *testing.T) {
 		"the zero time":                       func(f *Frame) { f.AsOf = time.Time{} },
 		"a time after 9999":                   func(f *Frame) { f.AsOf = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 		"an entry of no type":                 func(f *Frame) { f.Entries[0].Type = 0 },
-		"an entry of a type from the future":  func(f *Frame) { f.Entries[0].Type = 8 },
+		"an entry of a type from the future":  func(f *Frame) { f.Entries[0].Type = Claims + 1 },
 		"an entry for everything with an id":  func(f *Frame) { f.Entries[1].Type = All },
 		"an entry for a session without one":  func(f *Frame) { f.Entries[0].ID = [16]byte{} },
 		"more entries than a verifier is for": func(f *Frame) { f.Entries = make([]Entry, MaxFrameEntries+1) },

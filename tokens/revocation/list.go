@@ -31,12 +31,15 @@ type List struct {
 
 	writing sync.Mutex
 	swept   int64 // Unix seconds of the last look for what has expired
-	rounds  [Claims + 1]round
+	rounds  [types]round
 }
 
 // state is the value of a List: a table for each type. It never changes. A nil
 // one is empty.
-type state [Claims + 1]table
+type state [types]table
+
+// types is how many tables there are: one for each type, and none at zero.
+const types = len(typeNames)
 
 // NewList returns an empty list.
 func NewList() *List { return new(List) }
@@ -58,7 +61,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 	l.writing.Lock()
 	defer l.writing.Unlock()
 	old := l.load()
-	var next [Claims + 1]draft
+	var next [types]draft
 	for typ := range next {
 		next[typ] = draft{table: old[typ]}
 	}
@@ -70,7 +73,7 @@ func (l *List) Apply(now time.Time, entries ...Entry) {
 }
 
 // publish makes the drafts the list's value, if any of them was changed.
-func (l *List) publish(next *[Claims + 1]draft) {
+func (l *List) publish(next *[types]draft) {
 	var s state
 	changed := false
 	for typ := range next {
@@ -85,7 +88,7 @@ func (l *List) publish(next *[Claims + 1]draft) {
 
 // fresh returns by type what of the entries has to be taken in: not what is
 // malformed, has expired, or is covered by what is there.
-func fresh(s *state, now time.Time, entries []Entry) (items [Claims + 1][]item) {
+func fresh(s *state, now time.Time, entries []Entry) (items [types][]item) {
 	for i := range entries {
 		e := &entries[i]
 		if e.Validate() != nil || e.Expired(now) {
@@ -120,7 +123,7 @@ type round struct {
 
 // sweep lets go of what has expired, in as many pages as the time since the
 // last call is a part of the round.
-func (l *List) sweep(next *[Claims + 1]draft, now time.Time) {
+func (l *List) sweep(next *[types]draft, now time.Time) {
 	since := now.Unix() - l.swept
 	l.swept = now.Unix()
 	if since <= 0 {
