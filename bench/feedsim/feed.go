@@ -14,8 +14,10 @@ const (
 	// settings: the life of an access token, the longest time that a replica
 	// goes on refreshing without its store, and twice the skew.
 	entryLife = 5*time.Minute + 15*time.Minute + 2*time.Minute
-	// idle is how long the refresh tokens of a session live that was revoked.
-	idle = 30 * time.Minute
+	// What an entry names is past, whoever hears of it, after the life of the
+	// longest session; after that of an access token where only that is meant.
+	longest = 12*time.Hour + 7*time.Minute
+	stale   = 7 * time.Minute
 
 	heartbeat = 2 * time.Second
 	batching  = 100 * time.Millisecond // frames closer together than this become one

@@ -162,12 +162,12 @@ func (c *crowd) next() (time.Time, revocation.Entry) {
 	var id [16]byte
 	binary.LittleEndian.PutUint64(id[:], c.dice.Uint64())
 	binary.LittleEndian.PutUint64(id[8:], c.dice.Uint64())
-	e := revocation.SessionEntry(id, c.now, c.now.Add(idle))
+	e := revocation.SessionEntry(id, c.now, c.now.Add(longest))
 	switch p := c.dice.Float64(); {
 	case p < 0.01: // log out everywhere, a changed password
 		e.Type = revocation.Subject
 	case p < 0.03: // a changed role: the claims are stale, the session goes on
-		e.Type = revocation.Token
+		e.Type, e.Exp = revocation.Claims, uint32(c.now.Add(stale).Unix())
 	}
 	e.Made = uint32(c.now.Unix())
 	c.expiring[e.FeedExpiry(entryLife)]++
