@@ -186,7 +186,7 @@ func (h *hub) snapshot() (opening, error) {
 func (h *hub) missed(ctx context.Context, p revocation.Position) (*frame, error) {
 	asOf := h.AsOf()
 	b, err := h.log.Since(ctx, p)
-	if err != nil || b.Frame.Pos == p {
+	if err != nil || b.Frame.Pos == p && len(b.Frame.Entries) == 0 {
 		return nil, err
 	}
 	f, err := h.signed(&b.Frame, asOf, h.now())

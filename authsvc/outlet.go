@@ -78,10 +78,7 @@ func (o *outlet) resume(ctx context.Context, p revocation.Position) (way, error)
 		return way{}, unavailable(errNotReady)
 	}
 	lost := way{view: v, next: v.end(), pos: v.pos}
-	if now.Before(v.spilt) {
-		return lost, ErrUnknownPosition
-	}
-	if next, ok := v.after(p); ok {
+	if next, ok := v.after(p); ok && !now.Before(v.spilt) {
 		return way{view: v, next: next, pos: p, again: v.unplaced(p, next, now)}, nil
 	}
 	missed, err := o.source.missed(ctx, p)

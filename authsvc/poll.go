@@ -29,6 +29,9 @@ func (o *outlet) poll(ctx context.Context, since revocation.Position, held strin
 	case err != nil:
 		return nil, err
 	case w.missed != nil:
+		if w.pos == since { // entries without a place, which it may have had
+			o.sleep(ctx, repeatAfter)
+		}
 		return frameReply(*w.missed, o.tag(w.pos, w.view, slices.Min(append(w.again, w.next)))), nil
 	}
 	next, ok := o.numbered(held, since)

@@ -55,9 +55,10 @@ type Log interface {
 	Follow(ctx context.Context, deliver func(Batch)) error
 
 	// Since returns one delta from p to the present: the merge of every
-	// append after p, without what has expired since. It is how a feed
-	// answers a verifier that was away, also across a restart of the
-	// service. ErrUnknownPosition where it can not.
+	// append after p, without what has expired since, and whatever has no
+	// place in the log yet. It is how a feed answers a verifier that was away,
+	// also across a restart of the service. ErrUnknownPosition where it can
+	// not.
 	Since(ctx context.Context, p revocation.Position) (Batch, error)
 
 	// AsOf returns the moment up to which everything that any replica has
@@ -78,8 +79,9 @@ const MaxAppend = 10_000
 // A shared log has two kinds more. A delta whose Prev is its own Pos.Cursor
 // carries entries that have no place in the log yet, because that is away.
 // They are in force here and at the subscribers at once, and come once more in
-// a delta with a place when they have one; after a snapshot they are delivered
-// like this too, since nobody's position says anything of them. A rebase leads
+// a delta with a place when they have one. The snapshot may have them only
+// where nobody can have come to its position elsewhere, such as at the begin of
+// an epoch: a position says nothing of them. A rebase leads
 // those who follow over to a new epoch, with what they may lack of the old.
 type Batch struct {
 	Frame revocation.Frame

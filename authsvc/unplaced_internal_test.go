@@ -99,9 +99,9 @@ func TestABatchKeepsOrderAndPlace(t *testing.T) {
 }
 
 // Once a frame without a place is no longer kept, a position is no proof that
-// its entries were had: a snapshot is the way, until they have expired.
+// its entries were had: the Log is asked, until they have expired.
 func TestAForgottenEntryWithoutAPlaceIsInNobodysPosition(t *testing.T) {
-	s := offline(t, still{})
+	s := offline(t, still{err: ErrUnknownPosition})
 	h := s.hub
 	e := ended()
 	h.deliver(Batch{Frame: unshared(1, e)})
@@ -117,6 +117,20 @@ func TestAForgottenEntryWithoutAPlaceIsInNobodysPosition(t *testing.T) {
 	h.outlet.now = func() time.Time { return time.Unix(int64(e.Exp), 0) }
 	if _, err := h.resume(t.Context(), h.view.Load().pos); err != nil {
 		t.Errorf("after its end: %v", err)
+	}
+}
+
+// What the Log says of a position at its end is not nothing if it has entries.
+func TestWhatHasNoPlaceIsMissedAtTheEndToo(t *testing.T) {
+	e := ended()
+	h := offline(t, still{since: Batch{Frame: unshared(5, e)}}).hub
+	f, err := h.missed(t.Context(), at(5))
+	if err != nil || f == nil || !f.unplaced || f.pos != at(5) {
+		t.Fatalf("%+v, %v", f, err)
+	}
+	h.log = still{since: Batch{Frame: unshared(5)}}
+	if f, err := h.missed(t.Context(), at(5)); f != nil || err != nil {
+		t.Errorf("nothing is %+v, %v", f, err)
 	}
 }
 

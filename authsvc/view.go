@@ -22,7 +22,7 @@ type view struct {
 	first  uint64              // number of frames[0]
 	frames []frame
 	bytes  int
-	spilt  time.Time // until then entries count that came without a place, in frames that are gone
+	spilt  time.Time // until then entries count that came without a place, in frames that are gone: ask the source
 
 	snap   *frame // a relay's snapshot; nil: the source makes one when it is asked for
 	pinned int    // so many of the newest frames belong to snap and are kept whatever their number
@@ -150,7 +150,7 @@ func (v *view) trim() {
 }
 
 // drop lets the oldest frame go. Who has not had it can not be served from
-// here any more; entries without a place are in no answer of the Log either.
+// here any more.
 func (v *view) drop() {
 	old := v.frames[0]
 	v.base = old.pos
