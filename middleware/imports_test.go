@@ -18,9 +18,9 @@ const module = "github.com/sealring-dev/sealring"
 var rooms = map[string][]string{
 	"keys":                {},
 	"keys/ringfile":       {"keys"},
-	"keys/ringredis":      {"keys", "keys/ringfile", "redisclient"},
+	"keys/ringredis":      {"keys", "keys/redisclient", "keys/ringfile"},
 	"tokens":              {"keys"},
-	"redisclient":         {"tokens"}, // for those who keep something in Redis
+	"keys/redisclient":    {"tokens"}, // for those who keep something in Redis
 	"tokens/revocation":   {"keys", "tokens"},
 	"tokens/budget":       {"keys", "tokens"},
 	"tokens/issuer":       {"keys", "tokens", "tokens/revocation", "tokens/budget"},
@@ -29,7 +29,7 @@ var rooms = map[string][]string{
 	"openapi":             {"openapi"},
 	"authsvc":             {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},
 	"authsvc/boltstore":   {"keys", "tokens", "tokens/revocation", "authsvc"},
-	"authsvc/redisstore":  {"keys", "tokens", "tokens/revocation", "redisclient", "authsvc"},
+	"authsvc/redisstore":  {"keys", "tokens", "tokens/revocation", "keys/redisclient", "authsvc"},
 	"authsvc/storetest":   {"keys", "tokens", "tokens/revocation", "authsvc"},
 	"authsvc/users":       {"tokens", "authsvc"},
 

@@ -7,7 +7,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/sealring-dev/sealring/redisclient"
+	"github.com/sealring-dev/sealring/keys/redisclient"
 	"github.com/sealring-dev/sealring/tokens"
 )
 

@@ -11,7 +11,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sealring-dev/sealring/keys/ringredis"
-	"github.com/sealring-dev/sealring/redisclient"
+	"github.com/sealring-dev/sealring/keys/redisclient"
 )
 
 // redisUses are the settings of commands that work with the shared Redis.

@@ -8,7 +8,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/sealring-dev/sealring/keys/ringfile"
-	"github.com/sealring-dev/sealring/redisclient"
+	"github.com/sealring-dev/sealring/keys/redisclient"
 )
 
 // ErrConfig says that a Config can not be used.

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/sealring-dev/sealring/authsvc/storetest/redistest"
-	"github.com/sealring-dev/sealring/redisclient"
+	"github.com/sealring-dev/sealring/keys/redisclient"
 	"github.com/sealring-dev/sealring/tokens"
 )
 

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sealring-dev/sealring/redisclient"
+	"github.com/sealring-dev/sealring/keys/redisclient"
 	"github.com/sealring-dev/sealring/tokens"
 )
 
