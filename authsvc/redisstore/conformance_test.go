@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,7 +75,7 @@ type replica struct {
 	namespace string
 	dir       string
 	client    func() redis.UniversalClient
-	ahead     time.Duration // of the clock
+	ahead     atomic.Int64  // nanoseconds, of the clock
 	timeout   time.Duration // zero: long
 	logged    *lines        // nil: nothing is kept
 
@@ -84,15 +85,15 @@ type replica struct {
 	close    func() error
 }
 
-func (r *replica) now() time.Time { return time.Now().Add(r.ahead) }
+func (r *replica) now() time.Time { return time.Now().Add(time.Duration(r.ahead.Load())) }
 
 func (r *replica) pass(d time.Duration) {
-	r.ahead += d
+	r.ahead.Add(int64(d))
 	r.setClock()
 }
 
 func (r *replica) setClock() {
-	r.sessions.step = swapped(r.t, clockCall, fmt.Sprintf("{redis.call('TIME')[1] + %.3f, redis.call('TIME')[2]}", r.ahead.Seconds()))
+	r.sessions.step = swapped(r.t, clockCall, fmt.Sprintf("{redis.call('TIME')[1] + %.3f, redis.call('TIME')[2]}", time.Duration(r.ahead.Load()).Seconds()))
 }
 
 func (r *replica) open() {

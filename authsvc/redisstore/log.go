@@ -225,7 +225,7 @@ func (l *Log) offer(entries []revocation.Entry) (merged []revocation.Entry, w *w
 		m, fresh := l.known.offer(e, now)
 		merged = append(merged, m)
 		if fresh || l.era.text == "" { // what the journal held may not be in a log that was never read
-			l.queue.add(m, w)
+			l.queue.say(m, w, now)
 		} else {
 			l.queue.follow(m.Target(), w)
 		}

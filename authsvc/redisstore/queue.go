@@ -1,6 +1,10 @@
 package redisstore
 
-import "github.com/sealring-dev/sealring/tokens/revocation"
+import (
+	"time"
+
+	"github.com/sealring-dev/sealring/tokens/revocation"
+)
 
 // queue is what a replica has to say and has not read back yet. An append that
 // was acknowledged may still be lost in a failover; one that was read back
@@ -14,6 +18,8 @@ type queue struct {
 type item struct {
 	entry  revocation.Entry
 	inLine bool
+	news   bool      // it was never in the log that the replicas share,
+	since  time.Time // and is waiting since then; zero: nobody knows
 	waits  []*wait
 }
 
@@ -27,9 +33,19 @@ func newQueue() *queue { return &queue{items: map[revocation.Target]*item{}} }
 
 func newWait() *wait { return &wait{done: make(chan struct{})} }
 
-// add puts an entry in the line, or raises the one on the same target that is
-// on its way. w, which may be nil, waits for it.
-func (q *queue) add(e revocation.Entry, w *wait) {
+// say puts an entry in the line that is new, or raises the one on the same
+// target that is on its way. w waits for it.
+func (q *queue) say(e revocation.Entry, w *wait, now time.Time) {
+	it := q.add(e)
+	if !it.news {
+		it.news, it.since = true, now
+	}
+	q.join(it, w)
+}
+
+// add puts an entry in the line that should be in the log, or raises the one
+// on the same target that is on its way.
+func (q *queue) add(e revocation.Entry) *item {
 	it := q.items[e.Target()]
 	if it == nil {
 		it = &item{entry: e}
@@ -39,7 +55,7 @@ func (q *queue) add(e revocation.Entry, w *wait) {
 		it.entry = it.entry.Merge(e)
 		q.enter(it)
 	}
-	q.join(it, w)
+	return it
 }
 
 // follow lets w wait for what is on its way on a target, and reports whether
@@ -66,13 +82,21 @@ func (q *queue) enter(it *item) {
 	}
 }
 
+// heldUp is how long an entry may have waited for Redis before its life on the
+// feed, which counts from Made, begins anew: the other replicas hear of it only
+// now, and may have renewed up to now what it names.
+const heldUp = time.Minute
+
 // next takes up to n entries out of the line.
-func (q *queue) next(n int) (entries []revocation.Entry) {
+func (q *queue) next(n int, now time.Time) (entries []revocation.Entry) {
 	for len(q.line) > 0 && len(entries) < n {
 		it := q.line[0]
 		q.line = q.line[1:]
 		it.inLine = false
 		if q.items[it.entry.Target()] == it { // else it was read back meanwhile
+			if it.news && now.Sub(it.since) > heldUp {
+				it.entry.Made = max(it.entry.Made, uint32(now.Unix()))
+			}
 			entries = append(entries, it.entry)
 		}
 	}

@@ -95,7 +95,7 @@ func TestWhatHasExpiredIsForgotten(t *testing.T) {
 	if n := len(a.log.known.order); n != 1 {
 		t.Errorf("%d places of one entry", n)
 	}
-	a.ahead = 2*time.Hour + sweepAfter
+	a.ahead.Store(int64(2*time.Hour + sweepAfter))
 	a.log.renew(horizon)
 	if a.knows(x) {
 		t.Error("it is still there")

@@ -93,7 +93,7 @@ func cursorTime(c revocation.Cursor) time.Time { return time.UnixMilli(int64(c.M
 // blobs are the next appends. The lock is held.
 func (l *Log) blobs() (blobs [][]byte) {
 	for range turnBlobs {
-		entries := l.queue.next(blobLimit)
+		entries := l.queue.next(blobLimit, l.now())
 		if len(entries) == 0 {
 			break
 		}
@@ -239,7 +239,8 @@ func (l *Log) rebase(to era, last place, all []appended, began time.Time) {
 	held := merged(all)
 	for _, e := range l.known.all(l.now()) {
 		if h, ok := held[e.Target()]; !ok || !h.Covers(e) {
-			l.queue.add(e, nil)
+			it := l.queue.add(e)
+			it.news = it.news || l.since.IsZero() // from the journal: perhaps it was never shared
 		}
 	}
 	l.queue.again()
@@ -372,7 +373,7 @@ func (l *Log) renew(old time.Duration) {
 	}
 	again := l.known.before(revocation.Cursor{Ms: uint64(now.Add(-old).UnixMilli())}, now)
 	for _, e := range again {
-		l.queue.add(e, nil)
+		l.queue.add(e)
 	}
 	if len(again) > 0 {
 		signal(l.kick)
