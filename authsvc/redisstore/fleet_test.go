@@ -141,11 +141,3 @@ func (f *fleet) check() {
 	f.t.Logf("%d entries acknowledged, %d of them as shared at once, through %d faults in %v",
 		r.len()*r.size, r.shared()*r.size, f.faults, time.Since(f.began).Round(time.Second))
 }
-
-// killReplica ends replica i as a power cut would, and starts it again.
-func (f *fleet) killReplica(i int) func() {
-	return func() {
-		f.replicas[i%len(f.replicas)].kill()
-		f.replicas[i%len(f.replicas)].start()
-	}
-}
