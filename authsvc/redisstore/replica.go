@@ -2,12 +2,9 @@ package redisstore
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"time"
 
-	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
@@ -164,116 +161,6 @@ func (l *Log) read(one appended) (news []revocation.Entry, over []*wait) {
 	return news, over
 }
 
-// heal joins the log in Redis, which is another one than at was: Redis was
-// emptied, was rolled back by a failover, or was never read. What it holds is
-// merged, what it lacks is put in line.
-func (l *Log) heal(ctx context.Context, at era) error {
-	found, err := l.agree(ctx, at)
-	if err != nil {
-		return err
-	}
-	began := l.now()
-	var all []appended
-	var last place
-	for {
-		page, err := l.readPage(ctx, last)
-		if err != nil {
-			return err
-		}
-		if len(page) == 0 {
-			break
-		}
-		all, last = append(all, page...), page[len(page)-1].place
-	}
-	brief, cancel := context.WithTimeout(ctx, slowTimeout)
-	defer cancel()
-	if still, err := l.stream.current(brief); err != nil || still.text != found.text {
-		return errors.Join(fmt.Errorf("%w: the epoch changed while the log was read", ErrUnavailable), err)
-	}
-	l.rebase(found, last, all, began)
-	l.back()
-	if at.text != "" {
-		signal(l.untombed)
-	}
-	return nil
-}
-
-// agree returns the epoch to go on in. A log without one gets one. A log that
-// was rolled back under the epoch that we know must get a new one: a cursor is
-// only valid in an epoch that has lost nothing.
-func (l *Log) agree(ctx context.Context, at era) (era, error) {
-	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
-	defer cancel()
-	found, err := l.stream.current(ctx)
-	if err == nil && (found.text == at.text || found.id == 0) {
-		found, err = l.stream.replace(ctx, found)
-	}
-	return found, err
-}
-
-// readPage tries smaller pages where a large one takes too long.
-func (l *Log) readPage(ctx context.Context, after place) (page []appended, err error) {
-	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
-	defer cancel()
-	for most := pageLimit; most >= pageLeast; most /= 2 {
-		if page, err = l.stream.page(ctx, after, most); err == nil {
-			break
-		}
-	}
-	return page, err
-}
-
-// rebase takes over another log.
-func (l *Log) rebase(to era, last place, all []appended, began time.Time) {
-	l.order.Lock()
-	defer l.order.Unlock()
-	l.mu.Lock()
-	prev := revocation.Position{Epoch: l.era.id, Cursor: l.place.cursor}
-	var news []revocation.Entry
-	var over []*wait
-	l.known.uproot()
-	for _, one := range all {
-		n, o := l.read(one)
-		news, over = append(news, n...), append(over, o...)
-	}
-	held := merged(all)
-	for _, e := range l.known.all(l.now()) {
-		if h, ok := held[e.Target()]; !ok || !h.Covers(e) {
-			it := l.queue.add(e)
-			it.news = it.news || l.since.IsZero() // from the journal: perhaps it was never shared
-		}
-	}
-	l.queue.again()
-	l.era, l.place, l.asOf = to, last, began
-	if l.since.IsZero() {
-		l.since = to.born
-		close(l.joined)
-	}
-	missing := len(l.queue.items)
-	pos := revocation.Position{Epoch: to.id, Cursor: last.cursor}
-	l.mu.Unlock()
-	l.logger.Info("joined the log in Redis", "epoch", to.text, "entries", len(held), "to_write_back", missing)
-	l.tell(authsvc.Batch{Frame: revocation.Frame{
-		Kind: revocation.Rebase, PrevEpoch: prev.Epoch, Prev: prev.Cursor, Pos: pos, AsOf: began, Entries: news,
-	}})
-	for _, w := range over {
-		close(w.done)
-	}
-}
-
-func merged(all []appended) map[revocation.Target]revocation.Entry {
-	held := map[revocation.Target]revocation.Entry{}
-	for _, one := range all {
-		for _, e := range one.entries {
-			if old, ok := held[e.Target()]; ok {
-				e = e.Merge(old)
-			}
-			held[e.Target()] = e
-		}
-	}
-	return held
-}
-
 // lost notes that Redis does not answer: nobody waits for it any more, and
 // what was sent counts as not sent.
 func (l *Log) lost(err error) {
@@ -298,85 +185,6 @@ func (l *Log) back() {
 		l.away = make(chan struct{})
 		l.logger.Info("the Redis of the revocations answers again", "to_share", len(l.queue.items))
 	default:
-	}
-}
-
-// listen wakes the turns up when somebody else has appended.
-func (l *Log) listen() {
-	for l.ctx.Err() == nil {
-		if l.Away() {
-			pause(l.ctx, tick)
-			continue
-		}
-		at, err := l.stream.await(l.ctx, l.position().Cursor, block)
-		if err != nil {
-			pause(l.ctx, tick)
-			continue
-		}
-		if at.Compare(l.position().Cursor) <= 0 { // nothing, or what we have appended ourselves
-			continue
-		}
-		signal(l.kick)
-		select {
-		case <-l.turned:
-		case <-time.After(tick):
-		case <-l.ctx.Done():
-		}
-	}
-}
-
-// keepJournal writes what others have revoked to the journal.
-func (l *Log) keepJournal() {
-	for {
-		select {
-		case <-l.owing:
-		case <-l.ctx.Done():
-			return
-		}
-		for l.ctx.Err() == nil {
-			l.mu.Lock()
-			n := min(len(l.owed), authsvc.MaxAppend)
-			batch := l.owed[:n:n]
-			l.owed = l.owed[n:]
-			l.mu.Unlock()
-			if n == 0 {
-				break
-			}
-			for err := l.journal.Append(l.ctx, batch...); err != nil && l.ctx.Err() == nil; err = l.journal.Append(l.ctx, batch...) {
-				l.logger.Error("writing to the journal what others have revoked", "err", err)
-				pause(l.ctx, tick)
-			}
-		}
-	}
-}
-
-// tend keeps both the memory and the log in Redis as they should be.
-func (l *Log) tend() {
-	old := horizon/2 + rand.N(horizon/8) // of many replicas one is the first
-	for pause(l.ctx, tendEvery) {
-		l.renew(old)
-	}
-}
-
-// renew forgets what has expired, and says again what was said so long ago
-// that it would soon be too old for the log to be kept: it always holds
-// everything that matters, so that whoever reads all of it knows all there is.
-func (l *Log) renew(old time.Duration) {
-	now := l.now()
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known.sweep(now)
-	for target, it := range l.queue.items {
-		if it.entry.Expired(now.Add(-sweepAfter)) {
-			delete(l.queue.items, target)
-		}
-	}
-	again := l.known.before(revocation.Cursor{Ms: uint64(now.Add(-old).UnixMilli())}, now)
-	for _, e := range again {
-		l.queue.add(e)
-	}
-	if len(again) > 0 {
-		signal(l.kick)
 	}
 }
 
