@@ -22,6 +22,7 @@ type grant struct {
 	idleEnd time.Time
 	end     time.Time // of the session
 	cookie  bool      // mode
+	quiet   bool      // of a refresh in the background
 	data    []byte    // of the session cookie; nil: none
 	version uint32    // of data
 
@@ -123,11 +124,14 @@ func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
 		body.AccessToken, body.TokenType = access, openapi.GrantTokenTypeBearer
 		body.ExpiresIn, body.Scope = body.Session.ExpiresIn, strings.Join(g.claims.Scope, " ")
 		body.RefreshToken = refresh
-		return jsonReply(http.StatusOK, body)
 	}
 	p, err := jsonReply(http.StatusOK, body)
 	if err != nil {
 		return nil, err
+	}
+	p.header.Set(expiresHeader, expires(body.Session.ExpiresIn, body.Session.IdleExpiresIn, body.Session.SessionExpiresIn))
+	if !g.cookie {
+		return p, nil
 	}
 	p.parts = g.parts()
 	return p, s.addCookies(p, g, access, refresh, now)

@@ -142,7 +142,7 @@ func (s *Service) claims(user User, audience []string, sid tokens.ID, now, end t
 		Subject:   user.Subject,
 		Audience:  audience,
 		IssuedAt:  issued,
-		ExpiresAt: earlier(issued.Add(s.cfg.AccessTTL), end).UTC(),
+		ExpiresAt: earlier(issued.Add(jittered(s.cfg.AccessTTL)), end).UTC(),
 		SessionID: sid,
 		ClientID:  loginClient,
 		Scope:     user.Scopes,

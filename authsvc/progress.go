@@ -22,27 +22,44 @@ type progress struct {
 type newestToken struct {
 	generation uint32
 	issuedAt   int64 // Unix milliseconds
+	active     bool  // a refresh in the foreground has led to it
 }
 
-func (p *progress) note(sid tokens.ID, out Outcome) {
+func (p *progress) note(sid tokens.ID, out Outcome, active bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if len(p.younger) >= maxProgress || p.younger == nil {
 		p.younger, p.older = map[tokens.ID]newestToken{}, p.younger
 	}
-	p.younger[sid] = newestToken{out.Generation, out.IssuedAt}
+	was := p.of(sid)
+	active = active || was.active && was.issuedAt == out.IssuedAt
+	p.younger[sid] = newestToken{out.Generation, out.IssuedAt, active}
+}
+
+// of returns what is known of a session. The lock is held.
+func (p *progress) of(sid tokens.ID) newestToken {
+	if newest, ok := p.younger[sid]; ok {
+		return newest
+	}
+	return p.older[sid]
+}
+
+// active reports whether a refresh in the foreground is known to have led to
+// the token that was issued then.
+func (p *progress) active(sid tokens.ID, issuedAt int64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	newest := p.of(sid)
+	return newest.active && newest.issuedAt == issuedAt
 }
 
 // replaced reports whether a token is known to have been replaced for longer
 // than its grace at now, Unix milliseconds.
 func (p *progress) replaced(shown Presentation, now int64) bool {
 	p.mu.Lock()
-	newest, ok := p.younger[shown.SessionID]
-	if !ok {
-		newest, ok = p.older[shown.SessionID]
-	}
+	newest := p.of(shown.SessionID)
 	p.mu.Unlock()
-	if !ok || shown.Generation >= newest.generation {
+	if shown.Generation >= newest.generation {
 		return false
 	}
 	return shown.Generation+1 < newest.generation || now-newest.issuedAt > shown.grace().Milliseconds()

@@ -42,12 +42,16 @@ func (s *Service) refresh(r *http.Request, retry string, base http.Header) (*rep
 	if err := checkRetry(r, retry); err != nil {
 		return nil, err
 	}
+	quiet, err := background(r)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
 	token, err := s.openRefresh(raw, cookie, now)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.renewable(r, token, now)
+	g, err := s.renewable(r, token, quiet, now)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +124,7 @@ func (s *Service) openRefresh(raw string, cookie bool, now time.Time) (*tokens.R
 
 // renewable makes the grant that the session would get now: of the user as it
 // is now, unless the session or the user is gone.
-func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (*grant, error) {
+func (s *Service) renewable(r *http.Request, t *tokens.Refresh, quiet bool, now time.Time) (*grant, error) {
 	audience := slices.DeleteFunc(slices.Clone(t.Audience), func(a string) bool { return !slices.Contains(s.cfg.Audiences, a) })
 	known := tokens.Claims{Issuer: s.cfg.Issuer, Subject: t.Subject, SessionID: t.SessionID, ClientID: t.ClientID, Audience: audience, AuthTime: t.AuthTime}
 	if !s.hub.Ready() {
@@ -150,11 +154,13 @@ func (s *Service) renewable(r *http.Request, t *tokens.Refresh, now time.Time) (
 	user.Subject = t.Subject
 	g := &grant{
 		claims:  s.claims(user, audience, t.SessionID, now, t.SessionEnd),
-		idleEnd: s.idleEnd(now.UnixMilli(), t.SessionEnd),
+		idleEnd: s.idleAfter(t, now.UnixMilli(), quiet),
 		end:     t.SessionEnd,
 		cookie:  t.Cookie,
+		quiet:   quiet,
 	}
 	g.claims.AuthTime = t.AuthTime
+	g.unidle()
 	postdate(&g.claims, stale)
 	return g, nil
 }
@@ -205,8 +211,8 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 	case !out.Verdict.Granted():
 		return s.ended(r, t, out)
 	}
-	s.progress.note(t.SessionID, out)
-	g.idleEnd = s.idleEnd(out.IssuedAt, t.SessionEnd)
+	s.progress.note(t.SessionID, out, !g.quiet)
+	g.idleEnd = s.idleAfter(t, out.IssuedAt, g.quiet)
 	g.refresh = successor(t, out, g.idleEnd)
 	return nil
 }
@@ -225,14 +231,6 @@ func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now ti
 		return err
 	}
 	return p.fits(base)
-}
-
-// idleEnd is when a refresh token that is made for that moment, Unix
-// milliseconds, runs out. The token carries it: a revocation is kept until the
-// tokens it can match have run out, and a longer idle_ttl set later must not
-// outlive that.
-func (s *Service) idleEnd(issuedAt int64, end time.Time) time.Time {
-	return earlier(time.UnixMilli(issuedAt).Add(s.cfg.IdleTTL).Truncate(time.Second), end)
 }
 
 // granted is reply for a session that may have been revoked meanwhile.

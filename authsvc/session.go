@@ -21,6 +21,7 @@ func (s *Service) session(r *http.Request) (*reply, error) {
 	now := s.now()
 	claims := checked.Claims()
 	body := sessionOf(&claims, now)
+	left := expires(body.ExpiresIn, -1, -1)
 	if bearer(r) == "" { // only the cookie knows about the session as a whole
 		raw, err := onlyCookie(r, sessionCookie)
 		if err != nil {
@@ -32,6 +33,12 @@ func (s *Service) session(r *http.Request) (*reply, error) {
 		}
 		body.IdleExpiresIn, body.SessionExpiresIn = seconds(sealed.IdleEnd.Sub(now)), seconds(sealed.SessionEnd.Sub(now))
 		body.Data, body.Version = sealed.Data, int64(sealed.Version)
+		left = expires(body.ExpiresIn, body.IdleExpiresIn, body.SessionExpiresIn)
 	}
-	return jsonReply(http.StatusOK, body)
+	p, err := jsonReply(http.StatusOK, body)
+	if err != nil {
+		return nil, err
+	}
+	p.header.Set(expiresHeader, left)
+	return p, nil
 }

@@ -10,7 +10,7 @@ import (
 func TestGetSession(t *testing.T) {
 	w := newWorld(t)
 	byToken := w.get("/v1/session", withBearer(w.login().str(t, "access_token"))).want(t, 200, "").json(t)
-	if byToken["subject"] != "u-ann" || byToken["expires_in"].(float64) < 298 || byToken["idle_expires_in"] != nil {
+	if byToken["subject"] != "u-ann" || byToken["expires_in"].(float64) < 268 || byToken["idle_expires_in"] != nil {
 		t.Errorf("%v", byToken)
 	}
 	byCookie := w.get("/v1/session", withCookies(w.loginCookie().cookie(t, "__Host-session"))).want(t, 200, "").json(t)

@@ -12,7 +12,7 @@ import (
 )
 
 // Token implements openapi.ServerInterface: RFC 6749 §3.2.
-func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request) {
+func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request, _ openapi.TokenParams) {
 	s := (*Service)(a)
 	p, err := s.token(r)
 	if err != nil {
@@ -62,7 +62,7 @@ func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id,
 		Audience:  s.cfg.Audiences,
 		Scope:     scopes,
 		IssuedAt:  now.Truncate(time.Second).UTC(),
-		ExpiresAt: now.Truncate(time.Second).Add(s.cfg.AccessTTL).UTC(),
+		ExpiresAt: now.Truncate(time.Second).Add(jittered(s.cfg.AccessTTL)).UTC(),
 	}
 	c.AuthTime = c.IssuedAt
 	s.admit(&c)
@@ -82,12 +82,16 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 	case req.RefreshToken == "":
 		return nil, oauthInvalid("refresh_token is missing")
 	}
+	quiet, err := background(r)
+	if err != nil {
+		return nil, err
+	}
 	now := s.now()
 	t, err := s.openRefresh(req.RefreshToken, false, now)
 	if err != nil {
 		return nil, err
 	}
-	g, err := s.renewable(r, t, now)
+	g, err := s.renewable(r, t, quiet, now)
 	if err != nil {
 		return nil, err
 	}
@@ -139,5 +143,14 @@ func (s *Service) tokenReply(g *grant, now time.Time) (*reply, error) {
 			return nil, err
 		}
 	}
-	return jsonReply(http.StatusOK, body)
+	if c.SessionID.IsZero() { // a service's own
+		return jsonReply(http.StatusOK, body)
+	}
+	body.IdleExpiresIn, body.SessionExpiresIn = seconds(g.idleEnd.Sub(now)), seconds(g.end.Sub(now))
+	p, err := jsonReply(http.StatusOK, body)
+	if err != nil {
+		return nil, err
+	}
+	p.header.Set(expiresHeader, expires(body.ExpiresIn, body.IdleExpiresIn, body.SessionExpiresIn))
+	return p, nil
 }

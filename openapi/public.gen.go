@@ -359,6 +359,51 @@ func (e TokenResponseTokenType) Valid() bool {
 	}
 }
 
+// Defines values for Activity.
+const (
+	ActivityBackground Activity = "background"
+)
+
+// Valid indicates whether the value is a known member of the Activity enum.
+func (e Activity) Valid() bool {
+	switch e {
+	case ActivityBackground:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for RefreshParamsSealringActivity.
+const (
+	RefreshParamsSealringActivityBackground RefreshParamsSealringActivity = "background"
+)
+
+// Valid indicates whether the value is a known member of the RefreshParamsSealringActivity enum.
+func (e RefreshParamsSealringActivity) Valid() bool {
+	switch e {
+	case RefreshParamsSealringActivityBackground:
+		return true
+	default:
+		return false
+	}
+}
+
+// Defines values for TokenParamsSealringActivity.
+const (
+	TokenParamsSealringActivityBackground TokenParamsSealringActivity = "background"
+)
+
+// Valid indicates whether the value is a known member of the TokenParamsSealringActivity enum.
+func (e TokenParamsSealringActivity) Valid() bool {
+	switch e {
+	case TokenParamsSealringActivityBackground:
+		return true
+	default:
+		return false
+	}
+}
+
 // ClaimSize defines model for ClaimSize.
 type ClaimSize struct {
 	Bytes int64  `json:"bytes"`
@@ -643,15 +688,24 @@ type TokenRequest struct {
 
 // TokenResponse defines model for TokenResponse.
 type TokenResponse struct {
-	AccessToken  string                 `json:"access_token"`
-	ExpiresIn    int64                  `json:"expires_in"`
-	RefreshToken string                 `json:"refresh_token,omitempty"`
-	Scope        string                 `json:"scope,omitempty"`
-	TokenType    TokenResponseTokenType `json:"token_type"`
+	AccessToken string `json:"access_token"`
+	ExpiresIn   int64  `json:"expires_in"`
+
+	// IdleExpiresIn seconds until the session ends unless it is refreshed; absent for a service's own token
+	IdleExpiresIn int64  `json:"idle_expires_in,omitempty"`
+	RefreshToken  string `json:"refresh_token,omitempty"`
+	Scope         string `json:"scope,omitempty"`
+
+	// SessionExpiresIn seconds until the session ends whatever happens; absent for a service's own token
+	SessionExpiresIn int64                  `json:"session_expires_in,omitempty"`
+	TokenType        TokenResponseTokenType `json:"token_type"`
 }
 
 // TokenResponseTokenType defines model for TokenResponse.TokenType.
 type TokenResponseTokenType string
+
+// Activity defines model for Activity.
+type Activity string
 
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
@@ -748,7 +802,24 @@ type RefreshParams struct {
 	// refresh token, and sends with every further attempt. A retry after
 	// a lost answer is then safe at any age.
 	SealringRetry string `json:"Sealring-Retry,omitempty"`
+
+	// SealringActivity `background`: this refresh comes from a timer, and nobody is known to be
+	// there. The session goes on, and its idle end stays where it was.
+	SealringActivity RefreshParamsSealringActivity `json:"Sealring-Activity,omitempty"`
 }
+
+// RefreshParamsSealringActivity defines parameters for Refresh.
+type RefreshParamsSealringActivity string
+
+// TokenParams defines parameters for Token.
+type TokenParams struct {
+	// SealringActivity `background`: this refresh comes from a timer, and nobody is known to be
+	// there. The session goes on, and its idle end stays where it was.
+	SealringActivity TokenParamsSealringActivity `json:"Sealring-Activity,omitempty"`
+}
+
+// TokenParamsSealringActivity defines parameters for Token.
+type TokenParamsSealringActivity string
 
 // FeedHeldJSONRequestBody defines body for FeedHeld for application/json ContentType.
 type FeedHeldJSONRequestBody = Held
@@ -817,7 +888,7 @@ type ServerInterface interface {
 	SessionKeys(w http.ResponseWriter, r *http.Request)
 	// Token The token endpoint of RFC 6749
 	// (POST /v1/token)
-	Token(w http.ResponseWriter, r *http.Request)
+	Token(w http.ResponseWriter, r *http.Request, params TokenParams)
 	// Verify Forward authentication
 	// (GET /v1/verify)
 	Verify(w http.ResponseWriter, r *http.Request)
@@ -913,7 +984,7 @@ func (_ Unimplemented) SessionKeys(w http.ResponseWriter, r *http.Request) {
 
 // Token The token endpoint of RFC 6749
 // (POST /v1/token)
-func (_ Unimplemented) Token(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) Token(w http.ResponseWriter, r *http.Request, params TokenParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1321,6 +1392,25 @@ func (siw *ServerInterfaceWrapper) Refresh(w http.ResponseWriter, r *http.Reques
 
 	}
 
+	// ------------- Optional header parameter "Sealring-Activity" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Sealring-Activity")]; found {
+		var SealringActivity RefreshParamsSealringActivity
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Sealring-Activity", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Sealring-Activity", valueList[0], &SealringActivity, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Sealring-Activity", Err: err})
+			return
+		}
+
+		params.SealringActivity = SealringActivity
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.Refresh(w, r, params)
 	}))
@@ -1377,8 +1467,35 @@ func (siw *ServerInterfaceWrapper) SessionKeys(w http.ResponseWriter, r *http.Re
 // Token operation middleware
 func (siw *ServerInterfaceWrapper) Token(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params TokenParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Sealring-Activity" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Sealring-Activity")]; found {
+		var SealringActivity TokenParamsSealringActivity
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Sealring-Activity", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Sealring-Activity", valueList[0], &SealringActivity, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Sealring-Activity", Err: err})
+			return
+		}
+
+		params.SealringActivity = SealringActivity
+
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Token(w, r)
+		siw.Handler.Token(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
