@@ -56,9 +56,12 @@ func (l *Log) offer(entries []revocation.Entry) (merged []revocation.Entry, w *w
 		}
 		m, fresh := l.known.offer(e, now)
 		merged = append(merged, m)
-		if fresh || l.era.text == "" { // what the journal held may not be in a log that was never read
+		switch {
+		case fresh:
 			l.queue.say(m, w, now)
-		} else {
+		case l.era.text == "": // what the journal held may not be in a log that was never read
+			l.queue.say(m, w, time.Time{})
+		default:
 			l.queue.follow(m.Target(), w)
 		}
 	}

@@ -55,3 +55,29 @@ func TestWhatRedisHasLostKeepsItsAge(t *testing.T) {
 		t.Errorf("what was shared at once begins its life anew, in %v", -age)
 	}
 }
+
+// Who held an entry up may die meanwhile. That somebody appends it once more,
+// before Redis is back, makes it no younger.
+func TestWhatTheJournalHeldUpIsNewWhenItIsShared(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	a := idle(t, server)
+	a.open()
+	x := revocation.SubjectEntry("iss", "ann", time.Now(), time.Now().Add(12*time.Hour))
+	x.Made = x.T - 3600
+	if err := a.journal.Append(t.Context(), x); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.close(); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill9()
+	a.timeout = 50 * time.Millisecond
+	a.open()
+	a.keeps(x)
+	server.Restart()
+	eventually(t, "it is shared", a.settled)
+	if age := shared(t, server).age(x); age > 30*time.Minute {
+		t.Errorf("what was shared only now was made %v ago", age)
+	}
+}
