@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sealring-dev/sealring/openapi"
@@ -14,9 +15,11 @@ import (
 )
 
 const (
-	announceEvery = 10 * time.Second // a third of verifierLease: two may fail
-	announceLook  = 250 * time.Millisecond
-	announcers    = 16 // at once
+	announceEvery  = 18 * time.Second // and once more, late, within verifierLease
+	announceSpread = 2 * time.Second
+	announceRetry  = 3 * time.Second
+	announceLook   = 250 * time.Millisecond
+	announcers     = 16 // at once
 )
 
 // guests are the verifiers that follow a relay. It announces each to the
@@ -47,65 +50,72 @@ func (g *guests) add(who *verifier, c caller) (leave func()) {
 	}
 }
 
-// due returns those to announce now, and sets when they are due next.
+// due returns those to announce now.
 func (g *guests) due(now time.Time) (all []*guest) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for one := range g.all {
 		if !now.Before(one.due) {
-			one.due = now.Add(announceEvery - announceEvery/4 + rand.N(announceEvery/2))
 			all = append(all, one)
 		}
 	}
 	return all
 }
 
-// soon has those of one verifier announced as soon as possible.
-func (g *guests) soon(who *verifier) {
+func (g *guests) again(one *guest, at time.Time) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for one := range g.all {
-		if one.who == who {
-			one.due = time.Time{}
-		}
-	}
+	one.due = at
 }
 
 // announceGuests announces each guest when it is due.
 func (r *Relay) announceGuests(ctx context.Context) {
 	for pause(ctx, announceLook) {
-		var wg sync.WaitGroup
-		work := make(chan *guest)
-		due := r.guests.due(r.now())
-		for range min(len(due), announcers) {
-			wg.Go(func() {
-				for one := range work {
-					if !r.announce(ctx, one) {
-						r.guests.soon(one.who)
-					}
-				}
-			})
-		}
-		for _, one := range due {
-			work <- one
-		}
-		close(work)
-		wg.Wait()
+		r.announceAll(ctx, r.guests.due(r.now()))
 	}
 }
 
-// announce tells the upstream what a guest holds, and reports whether that
-// need not be tried again at once.
-func (r *Relay) announce(ctx context.Context, one *guest) bool {
+// announceAll announces them, some at once. Once the upstream has not answered
+// for one, the others are put off: each would wait as long for nothing.
+func (r *Relay) announceAll(ctx context.Context, due []*guest) {
+	var away atomic.Bool
+	var wg sync.WaitGroup
+	work := make(chan *guest)
+	for range min(len(due), announcers) {
+		wg.Go(func() {
+			for one := range work {
+				wait := announceRetry
+				if !away.Load() {
+					var err error
+					wait, err = r.announce(ctx, one)
+					away.CompareAndSwap(false, err != nil)
+				}
+				r.guests.again(one, r.now().Add(wait))
+			}
+		})
+	}
+	for _, one := range due {
+		work <- one
+	}
+	close(work)
+	wg.Wait()
+}
+
+// announce tells the upstream what a guest holds, and returns when to do so
+// again; the error says that the upstream is away.
+func (r *Relay) announce(ctx context.Context, one *guest) (time.Duration, error) {
 	generation, pos := r.verifiers.holding(one.who)
 	if pos == (revocation.Position{}) {
-		return false // nothing was sent to it yet
+		return 0, nil // nothing was sent to it yet
 	}
 	t, err := r.report(ctx, one.caller, one.who.name.id, generation, pos)
-	if err == nil && t.status == http.StatusUnauthorized {
+	if err != nil {
+		return announceRetry, err
+	}
+	if t.status == http.StatusUnauthorized {
 		r.vouchers.forget(one.caller)
 	}
-	return true
+	return announceEvery - announceSpread + rand.N(2*announceSpread), nil
 }
 
 // report is POST /v1/feed/held in the name of c.

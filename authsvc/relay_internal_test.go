@@ -415,3 +415,37 @@ func TestSessionKeysAreTheCallersAlone(t *testing.T) {
 		}
 	}
 }
+
+// A thousand guests do not each wait for an upstream that does not answer.
+func TestGuestsArePutOffWhileTheUpstreamIsAway(t *testing.T) {
+	d := &doorman{asked: map[string]int{}, status: map[string]int{"guest": 502}}
+	server := httptest.NewServer(d)
+	defer server.Close()
+	r, err := NewRelay(RelayConfig{Issuer: server.URL, Client: issuer.Client{ID: "relay", Secret: "x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.upstream.close()
+	now := time.Now()
+	r.outlet.now = func() time.Time { return now }
+	for range 1000 {
+		who := r.verifiers.join(name("guest"), "peer", nil, r.now())
+		who.told(at(1), r.now())
+		r.guests.add(who, caller{authorization: basicAuth("guest", "x")})
+	}
+	r.announceAll(t.Context(), r.guests.due(r.now()))
+	if n := d.asked["guest"+heldPath]; n < 1 || n > announcers {
+		t.Errorf("%d of them were announced to nobody", n)
+	}
+	if n := len(r.guests.due(r.now())); n != 0 {
+		t.Errorf("%d are due again at once", n)
+	}
+	d.says("guest", 204)
+	r.announceAll(t.Context(), r.guests.due(r.now().Add(announceRetry)))
+	if n := len(r.guests.due(r.now().Add(announceEvery - announceSpread - time.Second))); n != 0 {
+		t.Errorf("%d are not announced", n)
+	}
+	if n := len(r.guests.due(r.now().Add(announceEvery + announceSpread))); n != 1000 {
+		t.Errorf("%d are announced again within the lease", n)
+	}
+}
