@@ -30,18 +30,39 @@ func (s *Service) login(r *http.Request) (*reply, error) {
 	if err := s.checkLogin(&req); err != nil {
 		return nil, err
 	}
+	// Where the subject's sessions were ended meanwhile, because of a new password
+	// perhaps, the old one may have been checked, and the session moved behind the
+	// end (see admit): once more, for each such end.
+	for known := int64(0); ; {
+		began := s.now().Unix()
+		p, sub, err := s.authenticated(r, &req)
+		if err != nil {
+			return nil, err
+		}
+		end := s.endOf(sub)
+		if end <= began || end == known {
+			return p, nil
+		}
+		known = end
+	}
+}
+
+// authenticated makes the answer to a login, of that subject, if the password
+// is right.
+func (s *Service) authenticated(r *http.Request, req *openapi.LoginRequest) (*reply, string, error) {
 	user, err := s.cfg.Users.Authenticate(r.Context(), req.Username, req.Password)
 	switch {
 	case errors.Is(err, ErrBadCredentials), err == nil && user.Disabled:
-		return nil, errBadCredentials
+		return nil, "", errBadCredentials
 	case err != nil:
-		return nil, unavailable(fmt.Errorf("asking for the user: %w", err))
+		return nil, "", unavailable(fmt.Errorf("asking for the user: %w", err))
 	}
 	stale := s.staleBefore(user.Subject)
 	if user, err = s.current(r.Context(), user, stale); err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return s.begin(&req, user, stale)
+	p, err := s.begin(req, user, stale)
+	return p, user.Subject, err
 }
 
 // current returns the user as it is now, where its claims may have changed

@@ -15,11 +15,11 @@ import (
 // UserFile is a file of people. It implements authsvc.Users, and is safe for
 // use by several goroutines and, for its changes, by several processes.
 type UserFile struct {
-	cfg      Config
-	file     *file[userTable]
-	restated restated
-	slots    slots
-	dummy    hash
+	cfg   Config
+	file  *file[userTable]
+	news  news
+	slots slots
+	dummy hash
 }
 
 // Account is a user as the file has it, without the password.
@@ -41,7 +41,8 @@ func (c Config) OpenUsers(path string) (*UserFile, error) {
 		return nil, err
 	}
 	u := &UserFile{cfg: c, file: f, slots: newSlots(c.Slots, c.Queue), dummy: dummyHash(c.Params)}
-	f.replaced = u.restated.note
+	u.news.wake = make(chan struct{}, 1)
+	f.replaced = u.news.note
 	return u, nil
 }
 
@@ -68,6 +69,7 @@ func (f *UserFile) Authenticate(ctx context.Context, username, password string) 
 		return authsvc.User{}, authsvc.ErrBadCredentials
 	}
 	f.renew(ctx, rec, password)
+	f.news.told(ctx, rec.Subject)
 	return rec.account().User, nil
 }
 
@@ -158,18 +160,22 @@ func (f *UserFile) Add(ctx context.Context, u authsvc.User, password string) (Ac
 	return rec.account(), nil
 }
 
-// SetPassword replaces a user's password. Sessions that are open stay open:
-// whoever wants them ended revokes the subject.
+// SetPassword replaces a user's password. A service that watches the file ends
+// the sessions that are open (see Watch).
 func (f *UserFile) SetPassword(ctx context.Context, username, password string) error {
 	if err := CheckPassword(password); err != nil {
 		return err
 	}
 	fresh := newHash(password, f.cfg.Params)
-	return f.change(ctx, username, func(rec *record) { rec.setHash(fresh) })
+	now := f.cfg.Now().UTC().Truncate(time.Second)
+	return f.change(ctx, username, func(rec *record) {
+		rec.setHash(fresh)
+		rec.PasswordSet = now
+	})
 }
 
-// Disable keeps a user from logging in and from refreshing; access tokens
-// already out live to their end.
+// Disable keeps a user from logging in and from refreshing. A service that
+// watches the file ends the sessions that are open (see Watch).
 func (f *UserFile) Disable(ctx context.Context, username string) error {
 	return f.change(ctx, username, func(rec *record) { rec.Disabled = true })
 }
@@ -180,7 +186,8 @@ func (f *UserFile) Enable(ctx context.Context, username string) error {
 }
 
 // Remove deletes a user. Somebody added later under the same name is another
-// subject.
+// subject. A service that watches the file ends the sessions that are open (see
+// Watch).
 func (f *UserFile) Remove(ctx context.Context, username string) error {
 	return f.file.update(ctx, func(t userTable) (userTable, error) {
 		i, err := t.index(username)

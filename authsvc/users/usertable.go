@@ -24,6 +24,9 @@ type record struct {
 	Scopes   []string  `json:"scopes,omitempty"`
 	Disabled bool      `json:"disabled,omitempty"`
 	Created  time.Time `json:"created"`
+	// PasswordSet is when the password was last set by SetPassword; absent: never.
+	// It tells a new password from a hash that was only made anew.
+	PasswordSet time.Time `json:"password_set,omitzero"`
 
 	hash hash // Password, parsed
 }

@@ -3,6 +3,9 @@ package users
 import (
 	"slices"
 	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/authsvc"
 )
 
 func TestWhoseTokensSaySomethingElse(t *testing.T) {
@@ -39,8 +42,52 @@ func TestWhoseTokensSaySomethingElse(t *testing.T) {
 		"a new one":        {table(bob), table(bob, ann), nil},
 		"one who is gone":  {table(bob, ann), table(bob), nil},
 	} {
-		if got := differing(c.old, c.now); !slices.Equal(got, c.want) {
+		if got, _ := compare(c.old, c.now); !slices.Equal(sorted(got), sorted(c.want)) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
 		}
+	}
+}
+
+func TestWhoseSessionsAreOver(t *testing.T) {
+	cheap, dear := Params{Memory: 64, Time: 1, Lanes: 1}, Params{Memory: 64, Time: 2, Lanes: 1}
+	once, twice := time.Unix(1_000_000, 0), time.Unix(2_000_000, 0)
+	old := record{Subject: "ann", Username: "ann", PasswordSet: once}
+	old.setHash(newHash("correct horse", cheap))
+	with := func(edit func(*record)) []record {
+		r := old
+		edit(&r)
+		return []record{r}
+	}
+	ann := func(at time.Time) []authsvc.Ending { return []authsvc.Ending{{Subject: "ann", At: at}} }
+	for name, c := range map[string]struct {
+		now  []record
+		want []authsvc.Ending
+	}{
+		"unchanged":                     {with(func(*record) {}), nil},
+		"other roles":                   {with(func(r *record) { r.Roles = []string{"x"} }), nil},
+		"a new password":                {with(func(r *record) { r.setHash(newHash("battery staple", cheap)); r.PasswordSet = twice }), ann(twice)},
+		"a new password, at a new cost": {with(func(r *record) { r.setHash(newHash("battery staple", dear)); r.PasswordSet = twice }), ann(twice)},
+		"another password, by hand":     {with(func(r *record) { r.setHash(newHash("battery staple", cheap)) }), ann(time.Time{})},
+		"the hash at a new cost":        {with(func(r *record) { r.setHash(newHash("correct horse", dear)) }), nil},
+		"disabled":                      {with(func(r *record) { r.Disabled = true }), ann(time.Time{})},
+		"gone":                          {nil, ann(time.Time{})},
+		"another of that name":          {with(func(r *record) { r.Subject = "new" }), ann(time.Time{})},
+	} {
+		table := func(records []record) userTable {
+			made, err := newUserTable(records)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return made
+		}
+		if _, got := compare(table([]record{old}), table(c.now)); !slices.Equal(got, c.want) {
+			t.Errorf("%s: %v, want %v", name, got, c.want)
+		}
+	}
+	disabled := with(func(r *record) { r.Disabled = true })
+	was, _ := newUserTable(disabled)
+	is, _ := newUserTable([]record{old})
+	if _, got := compare(was, is); got != nil {
+		t.Errorf("enabled again: %v", got)
 	}
 }

@@ -148,17 +148,26 @@ func (d *daemon) watchRing(ctx context.Context) error {
 }
 
 // watchUsers has the tokens of users whose roles or scopes change refused, so
-// that the next refresh reads the new ones. Each replica does, of its own file:
-// until that has changed it goes on saying the old ones.
+// that the next refresh reads the new ones, and ends the sessions of users who
+// are disabled, removed or have a new password. Each replica does, of its own
+// file: until that has changed it goes on saying the old roles and taking the
+// old password.
 func (d *daemon) watchUsers(ctx context.Context) {
-	d.people.Watch(ctx, func(subjects []string) error {
-		err := d.service.ClaimsChanged(ctx, subjects...)
+	said := func(what string, users int, err error) error {
 		switch {
 		case err == nil:
-			d.log.Info("roles or scopes changed", "users", len(subjects))
+			d.log.Info(what, "users", users)
 		case ctx.Err() == nil:
-			d.log.Error("changed roles not told, trying again", "users", len(subjects), "err", err)
+			d.log.Error(what+": not told, trying again", "users", users, "err", err)
 		}
 		return err
+	}
+	d.people.Watch(ctx, users.Watcher{
+		Restated: func(subjects []string) error {
+			return said("roles or scopes changed", len(subjects), d.service.ClaimsChanged(ctx, subjects...))
+		},
+		Ended: func(ends []authsvc.Ending) error {
+			return said("sessions ended by a change of the user file", len(ends), d.service.EndSessions(ctx, ends...))
+		},
 	})
 }

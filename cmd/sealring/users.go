@@ -18,12 +18,16 @@ func (a *app) usersCommand() *cobra.Command {
 	return group("users", "The built-in user file",
 		a.usersAdd(), a.usersList(), a.usersPasswd(),
 		a.usersChange("disable", "Keep a user from logging in and from refreshing", (*users.UserFile).Disable,
-			"Sessions that are open end at their next refresh. To end them now:\n  sealring revoke --subject %s"),
+			endsSessions),
 		a.usersChange("enable", "Let a disabled user in again", (*users.UserFile).Enable, ""),
 		a.usersChange("remove", "Delete a user", (*users.UserFile).Remove,
-			"Sessions that are open end at their next refresh. To end them now:\n  sealring revoke --subject %s"),
+			endsSessions),
 	)
 }
+
+// endsSessions is said after a change that ends what is open, since that is
+// what a service does that sees it.
+const endsSessions = "A running service that reads this file ends the open sessions within a second. Where the users are on another machine as well:\n  sealring revoke --subject %s"
 
 func (a *app) openUsers() (*users.UserFile, error) {
 	if err := checkData(a.settings.Data); err != nil {
@@ -81,8 +85,8 @@ func (a *app) usersPasswd() *cobra.Command {
 	c := &cobra.Command{
 		Use: "passwd NAME", Short: "Set a user's password",
 		Long: `Set a user's password. It is asked for twice at a terminal, and is one line of
-standard input otherwise. Sessions that are open stay open; to end them:
-sealring revoke --user NAME.`,
+standard input otherwise. A running service that reads the file ends the user's
+open sessions within a second, access tokens included.`,
 		Args: cobra.ExactArgs(1),
 	}
 	return a.command(c, dataOnly, func(ctx context.Context, args []string) error {
