@@ -94,7 +94,8 @@ func TestARepeatedAppendWaitsForTheFollowers(t *testing.T) {
 	go func() { again <- a.log.Append(t.Context(), x) }()
 	select {
 	case err := <-again:
-		t.Errorf("acknowledged before the followers were told: %v", err)
+		close(goOn)
+		t.Fatalf("acknowledged before the followers were told: %v", err)
 	case <-time.After(100 * time.Millisecond):
 	}
 	close(goOn)
