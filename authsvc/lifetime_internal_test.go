@@ -164,6 +164,18 @@ func TestNoChainInTheBackgroundPassesTheIdleEnd(t *testing.T) {
 	}
 }
 
+// Where idle_ttl was lowered a refresh in the background lowers the end, too.
+func TestALowerIdleTTLCountsInTheBackground(t *testing.T) {
+	c := newClocked(t, 12*time.Hour, 30*time.Minute)
+	raw, _, _ := c.opened(t, c.send("/v1/login", annLogsIn))
+	c.cfg.IdleTTL = 10 * time.Minute
+	c.at = c.at.Add(time.Minute)
+	_, r, _ := c.opened(t, c.send("/v1/refresh", `{"refresh_token":"`+raw+`"}`, activityHeader, inBackground))
+	if r.IdleEnd.Sub(c.at) > 10*time.Minute {
+		t.Errorf("idle end in %v", r.IdleEnd.Sub(c.at))
+	}
+}
+
 // A smaller or larger ttl is never exceeded, nor cut by more than a tenth.
 func TestJitterIsATenthAtMost(t *testing.T) {
 	for _, ttl := range []time.Duration{time.Second, 9 * time.Second, 10 * time.Second, time.Minute, 15 * time.Minute} {
