@@ -18,7 +18,7 @@ full: needs ## the proofs at full size, about 25 minutes
 	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
 	go test -run '^$$' -bench 'Verify|Hostile|Open' -benchmem -count 5 ./tokens
 
-faults-full: needs ## the faults of Redis at full size, about 20 minutes
+faults-full: needs ## the faults of Redis at full size, about 15 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoRevocationIsLost|AFrozenRedisDelays|NothingAcknowledgedIsEverLost' ./authsvc/redisstore
 
 feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 connections
