@@ -25,6 +25,7 @@ type settings struct {
 	AdminURL    string
 	Alg         string
 
+	Profile      string
 	AccessTTL    time.Duration
 	IdleTTL      time.Duration
 	SessionTTL   time.Duration
@@ -63,8 +64,9 @@ func (s *settings) declared() []setting {
 		text("admin_url", &s.AdminURL, "", "where commands reach the admin API, separated by commas for several replicas; empty: http:// and admin_listen"),
 		text("alg", &s.Alg, string(keys.ES256), "signature algorithm of a new ring: ES256, EdDSA or RS256"),
 
-		duration("access_ttl", &s.AccessTTL, 5*time.Minute, "life of an access token, at most 15m"),
-		duration("idle_ttl", &s.IdleTTL, 30*time.Minute, "a session ends when it was not used for so long"),
+		text("profile", &s.Profile, "", "lifetimes of sessions after NIST SP 800-63B-4, as defaults: aal1 (session_ttl 720h, idle_ttl 720h), aal2 (24h, 1h) or aal3 (12h, 15m); empty: those below"),
+		duration("access_ttl", &s.AccessTTL, 5*time.Minute, "life of an access token, at most 15m; each ends up to a tenth earlier"),
+		duration("idle_ttl", &s.IdleTTL, 30*time.Minute, "a session ends when it was not refreshed for so long, but for refreshes in the background"),
 		duration("session_ttl", &s.SessionTTL, 12*time.Hour, "a session ends so long after its login, whatever happens"),
 		duration("clock_skew", &s.ClockSkew, time.Minute, "largest difference between the clocks of any two machines"),
 		duration("jwks_max_age", &s.JWKSMaxAge, 5*time.Minute, "how long others may keep the published key set"),

@@ -53,7 +53,7 @@ password is on the screen and the issuer is plain HTTP on localhost.`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON once everything answers, and nothing more")
-	uses := []string{"data", "listen", "admin_listen", "demo_listen", "alg", "access_ttl", "idle_ttl", "session_ttl",
+	uses := []string{"data", "listen", "admin_listen", "demo_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
 		"clock_skew", "jwks_max_age", "refresh_grace", "log_level"}
 	cmd := a.command(c, uses, func(ctx context.Context, _ []string) error {
 		if !a.settings.isSet("log_level") {

@@ -15,7 +15,7 @@ import (
 // follows from.
 var (
 	ringOnly  = append([]string{"data", "master_key", "other_master_key"}, redisUses...)
-	ringTimes = append([]string{"access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}, ringOnly...)
+	ringTimes = append([]string{"profile", "access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}, ringOnly...)
 	adminUses = []string{"admin_url", "admin_listen", "admin_token"}
 )
 

@@ -58,7 +58,7 @@ func (s *settings) load(flags *pflag.FlagSet, env map[string]string) error {
 			return usagef("%s: %w", s.where(d), err)
 		}
 	}
-	return nil
+	return s.useProfile()
 }
 
 // where names a setting as its user wrote it.

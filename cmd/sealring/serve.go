@@ -19,7 +19,7 @@ import (
 
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
-	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "access_ttl", "idle_ttl", "session_ttl",
+	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
 	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
@@ -181,8 +181,12 @@ func (s *settings) checkRing(r *keys.Ring, t time.Time) error {
 		{"clock_skew", "sig", s.ClockSkew, min(plan.Skew, plan.Leeway)},
 	} {
 		if c.want > c.allows {
-			faults = append(faults, fmt.Errorf("%s is %s, but the key ring was made for at most %s: lower it, or run `sealring keys rotate --use %s --%s %s`, which makes the ring fit",
-				c.name, short(c.want), short(c.allows), c.use, strings.ReplaceAll(c.name, "_", "-"), short(c.want)))
+			more := ""
+			if c.name == "idle_ttl" { // a ring is made for no longer an idle time than a session has
+				more = " --session-ttl " + short(s.SessionTTL)
+			}
+			faults = append(faults, fmt.Errorf("%s is %s, but the key ring was made for at most %s: lower it, or run `sealring keys rotate --use %s --%s %s%s`, which makes the ring fit",
+				c.name, short(c.want), short(c.allows), c.use, strings.ReplaceAll(c.name, "_", "-"), short(c.want), more))
 		}
 	}
 	if k, err := r.Current(keys.AccessToken, t); err == nil && s.isSet("alg") && k.Alg != keys.Alg(s.Alg) {
