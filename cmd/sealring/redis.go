@@ -10,8 +10,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/sealring-dev/sealring/keys/ringredis"
 	"github.com/sealring-dev/sealring/keys/redisclient"
+	"github.com/sealring-dev/sealring/keys/ringredis"
 )
 
 // redisUses are the settings of commands that work with the shared Redis.

@@ -7,8 +7,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
-	"github.com/sealring-dev/sealring/keys/ringfile"
 	"github.com/sealring-dev/sealring/keys/redisclient"
+	"github.com/sealring-dev/sealring/keys/ringfile"
 )
 
 // ErrConfig says that a Config can not be used.
