@@ -240,8 +240,9 @@ func (f *File) locked(ctx context.Context, do func() error) error {
 
 // lockBeside takes the lock of a file, which is a file beside it.
 func lockBeside(ctx context.Context, path string) (unlock func() error, err error) {
+	// O_NONBLOCK: opening a pipe must not wait for its other end, whatever ctx says.
 	lock := flock.New(path+lockSuffix,
-		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW), flock.SetPermissions(perm))
+		flock.SetFlag(os.O_CREATE|os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK), flock.SetPermissions(perm))
 	if _, err := lock.TryLockContext(ctx, lockPause); err != nil {
 		return nil, fmt.Errorf("locking %s: %w", path+lockSuffix, err)
 	}

@@ -208,6 +208,34 @@ func TestUpdateWaitsForTheLockNoLongerThanItsContext(t *testing.T) {
 	}
 }
 
+// In the place of the lock a pipe could be waited for without end, and a link
+// could lead to a file of somebody else's.
+func TestALockThatIsNoFileIsNotWaitedFor(t *testing.T) {
+	for name, put := range map[string]func(string) error{
+		"a pipe":          mkfifo,
+		"a symbolic link": func(p string) error { return os.Symlink(p+".real", p) },
+	} {
+		path, master := create(t)
+		f := open(t, path, master)
+		if err := errors.Join(os.Remove(path+".lock"), put(path+".lock")); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() {
+			_, err := f.Update(t.Context(), change)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if _, there := os.Lstat(path + ".lock.real"); err != nil == (name == "a pipe") || there == nil {
+				t.Errorf("%s: %v; what it leads to: %v", name, err, there)
+			}
+		case <-time.After(time.Minute):
+			t.Fatalf("%s: still waiting", name)
+		}
+	}
+}
+
 func TestAnOlderRingIsRefusedAndTheCopyStays(t *testing.T) {
 	path, master := create(t)
 	first := read(t, path)
