@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"syscall"
 
 	"github.com/sealring-dev/sealring/keys/ringfile"
 	"github.com/sealring-dev/sealring/tokens"
@@ -62,17 +63,42 @@ func newFile(path, content string) error {
 	return errors.Join(err, f.Sync(), f.Close())
 }
 
-// privateFile reads a secret of the data folder, and refuses one that others
-// can read.
+// privateFile reads a secret of the data folder, and refuses one that its owner
+// alone could not have written, or that others can read: the same as the key
+// ring's file, for whoever has the master key has the ring. All is judged on
+// the open file, so that nothing can be swapped in between. A secret that is
+// kept elsewhere is named by its _file setting, not by a link.
 func privateFile(path string) (string, error) {
-	info, err := os.Stat(path)
+	// O_NONBLOCK: opening a pipe must not wait for its other end.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, syscall.ELOOP) {
+		return "", fmt.Errorf("%s is a symbolic link: put the file itself there", path)
+	}
 	if err != nil {
 		return "", err
 	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s can be read by others than its owner: chmod 600 %s", path, path)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return "", err
 	}
-	return readSecretFile(path)
+	if err := checkPrivate(path, info, os.Geteuid()); err != nil {
+		return "", err
+	}
+	return readSecret(f, path)
+}
+
+func checkPrivate(path string, info fs.FileInfo, uid int) error {
+	if !info.Mode().IsRegular() {
+		return fmt.Errorf("%s is not a regular file", path)
+	}
+	if info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s can be read by others than its owner: chmod 600 %s", path, path)
+	}
+	if stat, ok := info.Sys().(*syscall.Stat_t); ok && int(stat.Uid) != uid {
+		return fmt.Errorf("%s belongs to user %d, not to user %d, who runs this", path, stat.Uid, uid)
+	}
+	return nil
 }
 
 // masterKey is the configured one, or that of the data folder.

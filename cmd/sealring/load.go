@@ -230,7 +230,17 @@ func checkEntry(key, value *yamlv3.Node, declared []setting) error {
 
 // readSecretFile reads a secret without the line end that editors add.
 func readSecretFile(path string) (string, error) {
-	raw, err := readLimited(path, maxSecretFile)
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	return readSecret(f, path)
+}
+
+// readSecret is readSecretFile of a file that is open already.
+func readSecret(f io.Reader, path string) (string, error) {
+	raw, err := limited(f, path, maxSecretFile)
 	if err != nil {
 		return "", err
 	}
@@ -247,6 +257,10 @@ func readLimited(path string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
+	return limited(f, path, limit)
+}
+
+func limited(f io.Reader, path string, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err
