@@ -50,6 +50,9 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 			t.Errorf("%s in slog: %s %s", name, text.String(), asJSON.String())
 		}
 	}
+	if v := slog.AnyValue(s).Resolve(); v.Kind() != slog.KindString { // a handler of somebody's may look at what it is
+		t.Errorf("a handler of slog is given a %v", v.Kind())
+	}
 	out, _ := xml.Marshal(struct{ S tokens.Secret }{s})
 	var page bytes.Buffer
 	_ = template.Must(template.New("").Parse("{{.}}")).Execute(&page, s)
