@@ -29,6 +29,12 @@ func dryRun(c *cobra.Command, into *bool) {
 	c.Flags().BoolVar(into, "dry-run", false, "show what would be, and change nothing")
 }
 
+// onlyLooks adds --dry-run to a command that never changes anything, so that it
+// can be put behind every key command without a thought.
+func onlyLooks(c *cobra.Command) {
+	c.Flags().Bool("dry-run", false, "nothing else than without it: this command changes nothing")
+}
+
 // unchanged says so after a dry run.
 func (a *app) unchanged() { a.say("Dry run: nothing was changed.") }
 
@@ -75,6 +81,7 @@ setting; without it nobody can read what is in Redis.`,
 
 func (a *app) keysList() *cobra.Command {
 	c := &cobra.Command{Use: "list", Short: "Show every key and where it stands in its life", Args: cobra.NoArgs}
+	onlyLooks(c)
 	return a.printing(a.command(c, ringOnly, func(ctx context.Context, _ []string) error {
 		f, err := a.openRing(ctx)
 		if err != nil {

@@ -20,6 +20,7 @@ what comes next. States have colours on a terminal (NO_COLOR switches them off);
 without a UTF-8 locale the bars are plain ASCII.`,
 		Args: cobra.NoArgs,
 	}
+	onlyLooks(c)
 	return a.printing(a.command(c, ringOnly, func(ctx context.Context, _ []string) error {
 		f, err := a.openRing(ctx)
 		if err != nil {
