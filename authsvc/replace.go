@@ -55,7 +55,7 @@ func (s *Service) earlier(r *http.Request, now time.Time) []*tokens.Claims {
 		}
 	}
 	for _, c := range r.CookiesNamed(refreshCookie) {
-		if t, err := tokens.OpenRefresh(c.Value, s.hub, now); err == nil && t.Cookie {
+		if t, err := tokens.OpenRefresh(c.Value, s.hub, now); err == nil {
 			add(s.claimsOf(t))
 		}
 	}
@@ -74,4 +74,3 @@ func (s *Service) once(raw string, now time.Time) *tokens.Claims {
 	}
 	return c
 }
-
