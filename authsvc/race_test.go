@@ -21,7 +21,8 @@ import (
 func TestALogoutWinsEveryRaceWithARefresh(t *testing.T) {
 	t.Run("bolt", func(t *testing.T) {
 		w := buildWorld(&world{t: t, adopt: true})
-		race(w, w.issuer, w.issuer)
+		race(w, w.issuer, w.issuer, one)
+		race(w, w.issuer, w.issuer, all)
 	})
 	t.Run("Redis", func(t *testing.T) {
 		server := redistest.Start(t)
@@ -31,7 +32,9 @@ func TestALogoutWinsEveryRaceWithARefresh(t *testing.T) {
 			cfg = *c
 		})
 		cfg.Log, cfg.Sessions = overRedis(t, server)
-		race(w, w.issuer, w.replicaOf(cfg))
+		other := w.replicaOf(cfg)
+		race(w, w.issuer, other, one)
+		race(w, w.issuer, other, all)
 	})
 }
 
@@ -75,16 +78,34 @@ func (w *world) replicaOf(cfg authsvc.Config) string {
 	return "http://" + public.Addr().String()
 }
 
+// leaving is a way out of a session.
+type leaving struct {
+	path     string
+	begin    func(*world) (refresh, access string)
+	anywhere bool // no refresh succeeds at any replica, as soon as it is answered
+}
+
+var (
+	one = leaving{"/v1/logout", func(w *world) (string, string) {
+		sid := tokens.NewID()
+		return w.aged(sid, 0, time.Minute), w.sign(func(c *tokens.Claims) { c.SessionID = sid })
+	}, true}
+	// What ends a subject is in no session's state: another replica refuses when it
+	// has heard. What it gives until then is dead with the rest.
+	all = leaving{"/v1/logout/all", func(w *world) (string, string) {
+		in := w.login()
+		return in.str(w.t, "refresh_token"), in.str(w.t, "access_token")
+	}, false}
+)
+
 // race has one racer log out, at the first replica, and the others refresh at
 // both, each with whatever the last answer gave it.
-func race(w *world, first, second string) {
+func race(w *world, first, second string, l leaving) {
 	t := w.t
-	const rounds, racers = 12, 6
+	const rounds, racers = 8, 6
 	during := 0
 	for range rounds {
-		sid := tokens.NewID()
-		token := w.aged(sid, 0, time.Minute)
-		access := w.sign(func(c *tokens.Claims) { c.SessionID = sid })
+		token, access := l.begin(w)
 		var mu sync.Mutex
 		refreshes, accesses := []string{token}, []string{access}
 		var over sync.WaitGroup
@@ -112,11 +133,14 @@ func race(w *world, first, second string) {
 			})
 		}
 		<-begun
-		w.post(first+"/v1/logout", "", withBearer(access)).want(t, http.StatusNoContent, "")
+		w.post(first+l.path, "", withBearer(access)).want(t, http.StatusNoContent, "")
 		mu.Lock()
 		got := append([]string(nil), refreshes...)
 		mu.Unlock()
 		for _, at := range []string{first, second} {
+			if at == second && !l.anywhere {
+				continue
+			}
 			for _, r := range got[max(0, len(got)-4):] {
 				if a := w.post(at+"/v1/refresh", `{"refresh_token":"`+r+`"}`); a.status != http.StatusUnauthorized {
 					t.Fatalf("after the logout: %d %s", a.status, a.body)
