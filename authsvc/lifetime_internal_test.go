@@ -189,3 +189,24 @@ func TestJitterIsATenthAtMost(t *testing.T) {
 		}
 	}
 }
+
+// An outage brings nobody into step either: where access tokens are cut short
+// without the store, each is cut in its own second.
+func TestTokensMadeWithoutTheStoreEndInDifferentSeconds(t *testing.T) {
+	s, now := offline(t, still{}), time.Now().Truncate(time.Second)
+	token := &tokens.Refresh{SessionID: tokens.NewID(), IssuedAt: now.UnixMilli(), IdleEnd: now.Add(30 * time.Minute), SessionEnd: now.Add(time.Hour)}
+	lives := map[time.Duration]bool{}
+	for range 12 { // all alike once in 31^11
+		g := &grant{refresh: token, claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute)}}
+		if err := s.degrade(httptest.NewRequest(http.MethodPost, "/v1/refresh", nil), g, token, Presentation{SessionID: token.SessionID}, errDown, now); err != nil {
+			t.Fatal(err)
+		}
+		d := g.claims.ExpiresAt.Sub(now)
+		if lives[d] = true; d > maxDegradedLife || d < maxDegradedLife*9/10 {
+			t.Errorf("a life of %v", d)
+		}
+	}
+	if len(lives) == 1 {
+		t.Errorf("all live for %v", lives)
+	}
+}

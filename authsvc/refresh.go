@@ -268,7 +268,7 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Pr
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
 	s.unsettled.add(attempt{shown, now, t.Subject})
 	g.refresh, g.idleEnd = nil, t.IdleEnd
-	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(maxDegradedLife))
+	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(jittered(maxDegradedLife)))
 	return nil
 }
 
