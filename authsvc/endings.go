@@ -37,18 +37,32 @@ func (s *Service) EndSessions(ctx context.Context, ends ...Ending) error {
 
 // endingEntry ends what began by a moment, to the second: what began later
 // within that second is moved behind it (see admit).
+//
+// Where an earlier end is as late as this one, sessions may have been moved
+// behind that, and this one has to be behind them in turn; but not so if that is
+// this very end, as another replica has told it. Made tells them apart: that of
+// an end which was told is later than its moment.
 func (s *Service) endingEntry(e Ending, now time.Time) revocation.Entry {
-	entry := s.subjectEntry(e.Subject, now)
 	if e.At.IsZero() {
-		return entry
+		return s.subjectEntry(e.Subject, now)
 	}
-	before := earlier(e.At.Truncate(time.Second).Add(time.Second), time.Unix(int64(entry.T), 0))
-	return revocation.SubjectEntry(s.cfg.Issuer, e.Subject, before, s.outlives(now))
+	at := e.At.Truncate(time.Second)
+	before, made := at.Add(time.Second), at.Add(time.Second)
+	if was := s.endFound(e.Subject); int64(was.Made) <= at.Unix() && int64(was.T) >= before.Unix() {
+		before = time.Unix(int64(was.T)+1, 0)
+	}
+	bound := now.Add(s.cfg.ClockSkew/2 + time.Second).Truncate(time.Second) // as that of after
+	entry := revocation.SubjectEntry(s.cfg.Issuer, e.Subject, earlier(before, bound), s.outlives(now))
+	if made = earlier(made, bound); made.Before(now) {
+		made = now
+	}
+	entry.Made = uint32(made.Unix())
+	return entry
 }
 
-// endOf is up to when the sessions of a subject have ended, Unix seconds; zero
-// where none have.
-func (s *Service) endOf(sub string) int64 {
+// endFound is what is known of the last end of a subject's sessions; its zero
+// value where there was none.
+func (s *Service) endFound(sub string) revocation.Entry {
 	e, _ := s.hub.list.Find(revocation.SubjectEntry(s.cfg.Issuer, sub, time.Time{}, time.Time{}).Target())
-	return int64(e.T)
+	return e
 }

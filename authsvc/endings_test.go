@@ -58,6 +58,31 @@ func TestSessionsThatBeganAfterTheChangeGoOn(t *testing.T) {
 	w.get("/v1/session", withBearer(w.login().str(t, "access_token"))).want(t, 200, "")
 }
 
+// Each of several new passwords within a second ends what began with the one
+// before, and each end may be told again.
+func TestNewPasswordsWithinASecond(t *testing.T) {
+	w := newWorld(t)
+	at := time.Now().Truncate(time.Second)
+	for _, all := range []bool{false, true} {
+		for i := range 4 {
+			in := w.login().str(t, "access_token")
+			if all {
+				w.post("/v1/logout/all", "", withBearer(w.login().str(t, "access_token"))).want(t, 204, "")
+				in = w.login().str(t, "access_token")
+			}
+			ending := authsvc.Ending{Subject: "u-ann", At: at}
+			at = at.Add(2 * time.Second)
+			must(t, w.svc.EndSessions(t.Context(), ending))
+			w.get("/v1/session", withBearer(in)).want(t, 401, "invalid-token")
+			in = w.login().str(t, "access_token")
+			must(t, w.svc.EndSessions(t.Context(), ending))
+			if a := w.get("/v1/session", withBearer(in)); a.status != 200 {
+				t.Fatalf("password %d, logout %v: what began with it is ended when it is told again: %s", i, all, a.body)
+			}
+		}
+	}
+}
+
 // The password is checked, and then it changes: nobody is in with the old one,
 // though the session would begin behind the end of the others.
 func TestAPasswordThatChangesDuringTheLogin(t *testing.T) {

@@ -45,7 +45,7 @@ func (s *Service) login(r *http.Request) (*reply, error) {
 		if err != nil {
 			return nil, err
 		}
-		end := s.endOf(sub)
+		end := int64(s.endFound(sub).T)
 		if end <= began || end == known {
 			return p, nil
 		}

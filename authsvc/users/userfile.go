@@ -170,7 +170,13 @@ func (f *UserFile) SetPassword(ctx context.Context, username, password string) e
 	now := f.cfg.Now().UTC().Truncate(time.Second)
 	return f.change(ctx, username, func(rec *record) {
 		rec.setHash(fresh)
-		rec.PasswordSet = now
+		// Each has a moment of its own, and between two of them there is room for
+		// the sessions that begin with the first.
+		if next := rec.PasswordSet.Add(2 * time.Second); rec.PasswordSet.IsZero() || next.Before(now) {
+			rec.PasswordSet = now
+		} else {
+			rec.PasswordSet = next
+		}
 	})
 }
 

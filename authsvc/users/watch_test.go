@@ -129,7 +129,7 @@ func TestWhatEndsSessionsIsNoticed(t *testing.T) {
 		at   time.Time
 	}{
 		{"a new password", func() error { return f.SetPassword(t.Context(), "ann", "battery staple") }, begin.Truncate(time.Second)},
-		{"another in that second", func() error { return f.SetPassword(t.Context(), "ann", "staple battery") }, time.Time{}},
+		{"another in that second", func() error { return f.SetPassword(t.Context(), "ann", "staple battery") }, begin.Truncate(time.Second).Add(2 * time.Second)},
 		{"disabled", func() error { return f.Disable(t.Context(), "ann") }, time.Time{}},
 		{"removed", func() error { return f.Remove(t.Context(), "ann") }, time.Time{}},
 	} {
