@@ -3,6 +3,7 @@ package authsvc
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/sealring-dev/sealring/openapi"
@@ -100,7 +101,11 @@ func (o *outlet) snapshotReply(held string) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := frameReply(s.frame, o.tag(s.frame.pos, s.view, s.next))
+	var all []string
+	for _, part := range s.snap {
+		all = append(all, part.jws)
+	}
+	p := framesReply(all, o.tag(s.snap.pos(), s.view, s.next))
 	if holds(held, p.header.Get("ETag")) {
 		p.status, p.body = http.StatusNotModified, nil
 		p.header.Del("Content-Type")
@@ -108,11 +113,14 @@ func (o *outlet) snapshotReply(held string) (*reply, error) {
 	return p, nil
 }
 
-func frameReply(f frame, tag string) *reply {
+func frameReply(f frame, tag string) *reply { return framesReply([]string{f.jws}, tag) }
+
+// framesReply has one frame a line.
+func framesReply(jws []string, tag string) *reply {
 	p := newReply(http.StatusOK)
 	p.header.Set("Content-Type", "application/jose")
 	p.header.Set("ETag", tag)
 	p.header.Set("Cache-Control", "no-cache")
-	p.body = []byte(f.jws)
+	p.body = []byte(strings.Join(jws, "\n"))
 	return p
 }

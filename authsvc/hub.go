@@ -23,6 +23,7 @@ type hub struct {
 	log    Log
 	issuer string
 	slack  time.Duration // see Config.slack
+	most   int           // entries of one frame: revocation.MaxFrameEntries, in tests fewer
 
 	ring  atomic.Pointer[keys.Ring]
 	heard func() time.Time // Config.RingChecked
@@ -46,6 +47,7 @@ func newHub(cfg Config, now func() time.Time) *hub {
 		issuer: cfg.Issuer,
 		heard:  cfg.RingChecked,
 		slack:  cfg.slack(),
+		most:   revocation.MaxFrameEntries,
 		list:   revocation.NewList(),
 		rung:   make(chan struct{}, 1),
 		kick:   make(chan struct{}, 1),

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
@@ -84,13 +85,18 @@ func (h *hub) unknown(entries []revocation.Entry, now time.Time) []revocation.En
 // lock is held.
 func (h *hub) flush(now time.Time) {
 	for len(h.pending) > 0 {
-		f, err := h.signed(&h.pending[0], h.AsOf(), now)
-		if err != nil {
-			h.logger.Error("signing a frame of the feed", "err", err)
-			return
-		}
 		v := *h.view.Load()
-		v.push(f)
+		if next := h.onFeed(&h.pending[0], now); len(next.Entries) <= h.most {
+			f, err := h.signed(&next, h.AsOf(), now)
+			if err != nil {
+				h.logger.Error("signing a frame of the feed", "err", err)
+				return
+			}
+			v.push(f)
+		} else {
+			h.logger.Warn("more revocations at once than a frame holds; every verifier is asked to begin anew", "entries", len(next.Entries))
+			v.restart(next.Pos)
+		}
 		h.pending, h.flushed = h.pending[1:], now
 		h.publish(&v)
 	}
@@ -125,19 +131,24 @@ func heartbeatAt(p revocation.Position) *revocation.Frame {
 	return &revocation.Frame{Kind: revocation.Delta, PrevEpoch: p.Epoch, Prev: p.Cursor, Pos: p}
 }
 
-// signed makes a frame for verifiers of one of the Log's. asOf must have been
-// taken before the entries were; where it is not known it is 1970.
-func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (frame, error) {
-	out := *f
-	if out.AsOf = asOf; asOf.IsZero() {
-		out.AsOf = time.UnixMilli(0)
-	}
-	life := h.entryLife()
+// onFeed is a frame of the Log's with what verifiers have to know of it now.
+func (h *hub) onFeed(f *revocation.Frame, now time.Time) revocation.Frame {
+	out, life := *f, h.entryLife()
 	out.Entries = make([]revocation.Entry, 0, len(f.Entries))
 	for _, e := range f.Entries {
 		if e = e.OnFeed(life); !e.Expired(now) {
 			out.Entries = append(out.Entries, e)
 		}
+	}
+	return out
+}
+
+// signed makes a frame ready to be sent. asOf must have been taken before the
+// entries were; where it is not known it is 1970.
+func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (frame, error) {
+	out := *f
+	if out.AsOf = asOf; asOf.IsZero() {
+		out.AsOf = time.UnixMilli(0)
 	}
 	payload, err := out.MarshalBinary()
 	if err != nil {
@@ -150,8 +161,11 @@ func (h *hub) signed(f *revocation.Frame, asOf, now time.Time) (frame, error) {
 	return framed(&out, kid, jws), nil
 }
 
+// snapshotFor is how long a snapshot is given to all who ask for one.
+const snapshotFor = 2 * time.Second
+
 // snapshots keeps the newest snapshot for a moment, because after a restart
-// everybody asks for it at once.
+// everybody asks for it at once, and a long one takes a second to make.
 type snapshots struct {
 	mu   sync.Mutex
 	made time.Time
@@ -166,20 +180,36 @@ func (h *hub) snapshot() (opening, error) {
 	if v == nil {
 		return opening{}, unavailable(errNotReady)
 	}
-	// Entries without a place change what there is and not the position.
-	if h.store.last.view != nil && h.store.last.next == v.end() && now.Sub(h.store.made) < heartbeat {
-		h.store.last.view = v
-		return h.store.last, nil
+	if last := h.store.last; last.view != nil && now.Sub(h.store.made) < snapshotFor && last.serves(v) && h.believed(last.snap.kid(), now) {
+		last.view = v
+		return last, nil
 	}
 	// The list holds every entry before the view shows its position, so what
 	// is read after v is at least all that v stands for.
-	all := &revocation.Frame{Kind: revocation.Snapshot, Pos: v.pos, Entries: h.list.Entries(now)}
-	f, err := h.signed(all, asOf, now)
-	if err != nil {
-		return opening{}, unavailable(err)
+	all := h.onFeed(&revocation.Frame{Kind: revocation.Snapshot, Pos: v.pos, Entries: h.list.Entries(now)}, now)
+	all.AsOf = asOf
+	var snap parts
+	for _, part := range all.Parts(h.most) {
+		f, err := h.signed(&part, part.AsOf, now)
+		if err != nil {
+			return opening{}, unavailable(err)
+		}
+		snap = append(snap, f)
 	}
-	h.store.last, h.store.made = opening{frame: f, view: v, next: v.end()}, now
+	h.store.last, h.store.made = opening{snap: snap, view: v, next: v.end()}, now
 	return h.store.last, nil
+}
+
+// serves reports whether the snapshot does for who begins at a view: nothing
+// has come since, or it is long, and what has come is in the view's frames.
+func (o *opening) serves(v *view) bool {
+	return o.next == v.end() || o.next >= v.first && o.snap.bytes() > manyBytes
+}
+
+// believed reports whether verifiers take what a key of the feed has signed.
+func (h *hub) believed(kid string, now time.Time) bool {
+	_, err := h.Key(kid, keys.Feed, now)
+	return err == nil
 }
 
 // missed implements source with what the Log still has.
@@ -189,6 +219,11 @@ func (h *hub) missed(ctx context.Context, p revocation.Position) (*frame, error)
 	if err != nil || b.Frame.Pos == p && len(b.Frame.Entries) == 0 {
 		return nil, err
 	}
-	f, err := h.signed(&b.Frame, asOf, h.now())
+	now := h.now()
+	next := h.onFeed(&b.Frame, now)
+	if len(next.Entries) > h.most { // a snapshot has no more to say
+		return nil, ErrUnknownPosition
+	}
+	f, err := h.signed(&next, asOf, now)
 	return &f, err
 }

@@ -39,9 +39,9 @@ type source interface {
 
 // opening is a snapshot, and the number of the frame that comes after it.
 type opening struct {
-	frame frame
-	view  *view
-	next  uint64
+	snap parts
+	view *view
+	next uint64
 }
 
 func newOutlet(s source, subscribers int, log *slog.Logger, now func() time.Time) *outlet {

@@ -61,6 +61,7 @@ type Relay struct {
 	keysJWS string // the newest key set; these belong to outlet.mu
 	keySet  *keys.Set
 	beatAt  time.Time // when the newest heartbeat came, or was repeated
+	begun   parts     // of a snapshot that is still coming
 
 	public, admin http.Handler
 }
@@ -155,7 +156,7 @@ func (r *Relay) snapshot() (opening, error) {
 	if v.snap == nil { // gone in this moment
 		return opening{}, unavailable(errNotReady)
 	}
-	return opening{frame: *v.snap, view: v, next: v.end() - uint64(v.pinned)}, nil
+	return opening{snap: v.snap, view: v, next: v.end() - uint64(v.pinned)}, nil
 }
 
 // missed implements source. There is nothing here beyond what is kept; the

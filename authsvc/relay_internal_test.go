@@ -107,18 +107,18 @@ func TestARelayKeepsWhatItsSnapshotHasNot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	without := s.parse(t, full.frame.jws)
+	without := s.parse(t, full.snap[0].jws)
 	for i, o := range without.Entries {
 		if o.Target() == e.Target() {
 			without.Entries = append(without.Entries[:i], without.Entries[i+1:]...)
 			break
 		}
 	}
-	r.adopt(without, full.frame.jws)
+	r.adopt(without, full.snap)
 	if v := r.view.Load(); v.pinned != 2 {
 		t.Errorf("%d frames go with a snapshot that lacks the entry of the first of them", v.pinned)
 	}
-	r.adopt(s.parse(t, full.frame.jws), full.frame.jws)
+	r.adopt(s.parse(t, full.snap[0].jws), full.snap)
 	if v := r.view.Load(); v.pinned != 0 {
 		t.Errorf("%d frames go with a snapshot that has all", v.pinned)
 	}
@@ -166,7 +166,7 @@ func TestARelayDoesNotGoBack(t *testing.T) {
 }
 
 func TestWhenARelayWantsAnotherSnapshot(t *testing.T) {
-	fresh := func() *view { return &view{snap: &frame{kid: "a", jws: "x"}, beat: []byte("x"), beatKid: "a"} }
+	fresh := func() *view { return &view{snap: parts{{kid: "a", jws: "x"}}, beat: []byte("x"), beatKid: "a"} }
 	if fresh().wantsSnapshot() {
 		t.Error("at once")
 	}
@@ -177,7 +177,7 @@ func TestWhenARelayWantsAnotherSnapshot(t *testing.T) {
 		"much has come since":         func(v *view) { v.frames, v.pinned = []frame{{jws: string(make([]byte, manyBytes+1))}}, 1 },
 		"much has come, but less than it holds": func(v *view) {
 			v.frames, v.pinned = []frame{{jws: string(make([]byte, manyBytes+1))}}, 1
-			v.snap.jws = string(make([]byte, 2*manyBytes))
+			v.snap[0].jws = string(make([]byte, 2*manyBytes))
 		},
 	} {
 		v := fresh()
@@ -208,7 +208,7 @@ func TestARelayDropsWhatADeadKeySigned(t *testing.T) {
 	s.SetRing(ring)
 	until(t, "the relay has another snapshot", func() bool {
 		v := r.view.Load()
-		return v.snap != nil && v.snap.kid != k.ID
+		return v.snap != nil && v.snap.kid() != k.ID
 	})
 	if f := new(moving).to(r.addr).verifier(t); !knows(f, e) || f.Status().Fault != "" {
 		t.Errorf("a newcomer: %+v", f.Status())

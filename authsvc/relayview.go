@@ -2,6 +2,7 @@ package authsvc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -28,8 +29,8 @@ func (r *Relay) heard(e issuer.Event) {
 	switch {
 	case e.Keys != nil:
 		r.passKeys(e)
-	case e.Frame.Kind == revocation.Snapshot:
-		r.begin(e)
+	case e.Frame.Kind == revocation.Snapshot || len(r.begun) > 0:
+		r.gather(e)
 	default:
 		r.pass(e)
 	}
@@ -61,12 +62,24 @@ func (r *Relay) passKeys(e issuer.Event) {
 	}
 }
 
+// gather takes in a part of a snapshot, and begins with the last one: the
+// follower hands over only what joins on. The lock is held.
+func (r *Relay) gather(e issuer.Event) {
+	if e.Frame.Kind == revocation.Snapshot {
+		r.begun = nil
+	}
+	r.begun = append(r.begun, framed(e.Frame, kidOf(e.JWS), e.JWS))
+	if !e.Frame.Pos.Partial() {
+		r.begin(r.begun)
+		r.begun = nil
+	}
+}
+
 // begin starts from a snapshot. It is not known what lies between it and what
 // was shown before: whoever is connected is told so, by finding that the
 // frames he lacks are gone. The lock is held.
-func (r *Relay) begin(e issuer.Event) {
-	snap := framed(e.Frame, kidOf(e.JWS), e.JWS)
-	next := &view{pos: snap.pos, base: snap.pos, snap: &snap, keys: event("keys", "", r.keysJWS), keysNo: 1}
+func (r *Relay) begin(snap parts) {
+	next := &view{pos: snap.pos(), base: snap.pos(), snap: snap, keys: event("keys", "", r.keysJWS), keysNo: 1}
 	if old := r.view.Load(); old != nil {
 		next.first, next.keysNo, next.beatNo, next.spilt = old.end()+1, old.keysNo, old.beatNo, old.spilt
 		for _, f := range old.frames {
@@ -105,14 +118,14 @@ func (r *Relay) pass(e issuer.Event) {
 // is not there, or will soon not be believed because its key has had a
 // successor.
 func (v *view) wantsSnapshot() bool {
-	if v.snap == nil || v.pinned > manyFrames || v.beat != nil && v.beatKid != v.snap.kid {
+	if v.snap == nil || v.pinned > manyFrames || v.beat != nil && v.beatKid != v.snap.kid() {
 		return true
 	}
 	size := 0
 	for _, f := range v.frames[len(v.frames)-v.pinned:] {
 		size += len(f.jws)
 	}
-	return size > max(manyBytes, len(v.snap.jws))
+	return size > max(manyBytes, v.snap.bytes())
 }
 
 // kidOf reads from a header, which somebody else has checked, which key signed
@@ -179,23 +192,50 @@ func (r *Relay) fetchSnapshot(ctx context.Context) error {
 	if a.status != http.StatusOK {
 		return fmt.Errorf("snapshot: status %d", a.status)
 	}
-	jws := string(a.body)
-	payload, err := tokens.VerifyBytes(tokens.TypFeed, jws, r.follower.Load(), r.now())
+	f, snap, err := r.readSnapshot(string(a.body))
 	if err != nil {
 		return fmt.Errorf("snapshot: %w", err)
 	}
-	f, err := revocation.ParseFrame(payload)
-	if err != nil || f.Kind != revocation.Snapshot {
-		return fmt.Errorf("snapshot: not one: %w", err)
-	}
-	r.adopt(f, jws)
+	r.adopt(f, snap)
 	return nil
+}
+
+var errNoSnapshot = errors.New("not one, or not all of it")
+
+// readSnapshot checks a snapshot in all its parts, and also returns what they
+// say as one frame.
+func (r *Relay) readSnapshot(lines string) (*revocation.Frame, parts, error) {
+	all := &revocation.Frame{Kind: revocation.Snapshot}
+	var snap parts
+	for jws := range strings.SplitSeq(lines, "\n") {
+		payload, err := tokens.VerifyBytes(tokens.TypFeed, jws, r.follower.Load(), r.now())
+		if err != nil {
+			return nil, nil, err
+		}
+		f, err := revocation.ParseFrame(payload)
+		if err != nil {
+			return nil, nil, err
+		}
+		if len(snap) > 0 && !all.Pos.Partial() { // it was complete before
+			return nil, nil, errNoSnapshot
+		}
+		joined := false
+		if all.Pos, joined = f.Advance(all.Pos); !joined {
+			return nil, nil, errNoSnapshot
+		}
+		all.AsOf, all.Entries = f.AsOf, append(all.Entries, f.Entries...)
+		snap = append(snap, framed(f, kidOf(jws), jws))
+	}
+	if all.Pos.Partial() {
+		return nil, nil, errNoSnapshot
+	}
+	return all, snap, nil
 }
 
 // adopt puts a snapshot in the place of the one before. Those frames are kept
 // before it whose entries it has not: it may be of a replica that lags, or has
 // never heard of entries without a place.
-func (r *Relay) adopt(f *revocation.Frame, jws string) {
+func (r *Relay) adopt(f *revocation.Frame, snap parts) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	next := *r.view.Load()
@@ -221,8 +261,7 @@ func (r *Relay) adopt(f *revocation.Frame, jws string) {
 			start = n
 		}
 	}
-	snap := framed(f, kidOf(jws), jws)
-	next.snap, next.pinned = &snap, int(next.end()-start)
+	next.snap, next.pinned = snap, int(next.end()-start)
 	next.trim()
 	r.publish(&next)
 }

@@ -27,7 +27,8 @@ import (
 type script struct {
 	mu      sync.Mutex
 	deliver func(Batch)
-	asOf    atomic.Pointer[time.Time] // nil: now
+	asOf    atomic.Pointer[time.Time]          // nil: now
+	since   atomic.Pointer[[]revocation.Entry] // what came after any position; nil: nobody knows
 }
 
 func (*script) Append(context.Context, ...revocation.Entry) error { return errDown }
@@ -41,7 +42,10 @@ func (l *script) Follow(ctx context.Context, deliver func(Batch)) error {
 	return ctx.Err()
 }
 
-func (*script) Since(context.Context, revocation.Position) (Batch, error) {
+func (l *script) Since(_ context.Context, p revocation.Position) (Batch, error) {
+	if es := l.since.Load(); es != nil {
+		return Batch{Frame: revocation.Frame{Kind: revocation.Delta, PrevEpoch: p.Epoch, Prev: p.Cursor, Pos: at(p.Cursor.Ms + 1), Entries: *es}}, nil
+	}
 	return Batch{}, ErrUnknownPosition
 }
 
@@ -101,7 +105,7 @@ var scriptRing = sync.OnceValues(func() (*keys.Ring, error) {
 	return keys.NewRing(keys.DefaultPlan(), keys.EdDSA, time.Now().Add(-time.Second))
 })
 
-func newScripted(t *testing.T) *scripted {
+func newScripted(t *testing.T, prepare ...func(*hub)) *scripted {
 	t.Helper()
 	ring, err := scriptRing()
 	if err != nil {
@@ -112,6 +116,9 @@ func newScripted(t *testing.T) *scripted {
 		Users: nobody{}, Clients: welcome{}, AdminToken: "0123456789abcdef0123456789abcdef"})
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range prepare {
+		f(s.hub)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup

@@ -68,11 +68,11 @@ func (st *stream) begin(ctx context.Context, since *revocation.Position) ([][]by
 		return nil, err
 	}
 	v := s.view
-	st.next, st.pos, st.keysNo = s.next, s.frame.pos, v.keysNo
+	st.next, st.pos, st.keysNo = s.next, s.snap.pos(), v.keysNo
 	if v.snap == nil {
 		st.beatNo = v.beatNo // older than the snapshot
 	}
-	return [][]byte{v.keys, s.frame.event}, nil
+	return append([][]byte{v.keys}, s.snap.events()...), nil
 }
 
 // catchUp places the cursor after a position that the subscriber holds.

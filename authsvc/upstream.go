@@ -11,14 +11,13 @@ import (
 	"net/url"
 	"strings"
 	"time"
-
-	"github.com/sealring-dev/sealring/tokens"
 )
 
 const (
 	upstreamTimeout = 5 * time.Second  // for a small answer
 	snapshotTimeout = 60 * time.Second // for a large one
 	maxUpstream     = 1 << 20          // bytes of a small answer
+	maxSnapshot     = 512 << 20        // and of a snapshot: fifteen million revocations
 	upstreamConns   = 64               // at once
 )
 
@@ -83,7 +82,7 @@ var errSilentUpstream = errors.New("the upstream does not answer")
 func (u *upstream) ask(ctx context.Context, q question) (*told, error) {
 	timeout, limit := upstreamTimeout, int64(maxUpstream)
 	if q.large {
-		timeout, limit = snapshotTimeout, tokens.MaxBytesLen
+		timeout, limit = snapshotTimeout, maxSnapshot
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

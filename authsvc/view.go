@@ -24,8 +24,8 @@ type view struct {
 	bytes  int
 	spilt  time.Time // until then entries count that came without a place, in frames that are gone: ask the source
 
-	snap   *frame // a relay's snapshot; nil: the source makes one when it is asked for
-	pinned int    // so many of the newest frames belong to snap and are kept whatever their number
+	snap   parts // a relay's snapshot; nil: the source makes one when it is asked for
+	pinned int   // so many of the newest frames belong to snap and are kept whatever their number
 
 	beat    []byte // event of the newest heartbeat
 	beatNo  uint64
@@ -46,6 +46,30 @@ type frame struct {
 	kid      string    // of the key that signed it
 	jws      string
 	event    []byte
+}
+
+// parts are a snapshot in the frames in which it is sent: one, but for a very
+// long list (see revocation.Frame.Parts).
+type parts []frame
+
+// pos is the position of the snapshot.
+func (p parts) pos() revocation.Position { return p[len(p)-1].pos }
+
+// kid is the key that signed it, all of it in one moment.
+func (p parts) kid() string { return p[len(p)-1].kid }
+
+func (p parts) bytes() (n int) {
+	for i := range p {
+		n += len(p[i].jws)
+	}
+	return n
+}
+
+func (p parts) events() (events [][]byte) {
+	for i := range p {
+		events = append(events, p[i].event)
+	}
+	return events
 }
 
 // framed makes a frame of what was signed.
@@ -149,6 +173,16 @@ func (v *view) trim() {
 	}
 }
 
+// restart lets every frame go, and what cannot be one: whoever is connected
+// finds that he lacks some, and is told to begin with a snapshot.
+func (v *view) restart(to revocation.Position) {
+	for len(v.frames) > 0 {
+		v.drop()
+	}
+	v.first++
+	v.base, v.pos = to, to
+}
+
 // drop lets the oldest frame go. Who has not had it can not be served from
 // here any more.
 func (v *view) drop() {
@@ -177,7 +211,7 @@ func (v *view) distrust(set keys.Source, now time.Time) {
 			last = i
 		}
 	}
-	if v.snap != nil && (dead(v.snap.kid) || last+1 > len(v.frames)-v.pinned) {
+	if v.snap != nil && (dead(v.snap.kid()) || last+1 > len(v.frames)-v.pinned) {
 		v.snap, v.pinned = nil, 0
 	}
 	for range last + 1 {

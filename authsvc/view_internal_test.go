@@ -117,7 +117,7 @@ func TestViewAfterAnewEpoch(t *testing.T) {
 
 // What a relay's snapshot stands before is kept, however much it is.
 func TestViewKeepsWhatBelongsToItsSnapshot(t *testing.T) {
-	v := &view{pos: at(1), base: at(1), snap: &frame{pos: at(1)}}
+	v := &view{pos: at(1), base: at(1), snap: parts{{pos: at(1)}}}
 	for n := range uint64(3 * windowFrames) {
 		v.push(frame{pos: at(n + 2), jws: "x"})
 	}

@@ -162,7 +162,7 @@ func (f *Follower) advance(frame *revocation.Frame, now time.Time) error {
 		f.log.Info("feed is live", "position", position.String(), "revocations", f.list.Len())
 	}
 	f.update(func(s *state) {
-		s.position, s.listed = position, true
+		s.position, s.listed = position, s.listed || !position.Partial()
 		s.live, s.fault = true, nil
 		if asOf.Unix() > 0 && asOf.After(s.asOf) { // 1970: the sender does not know; and what was known stays known: a replayed frame makes nobody younger or older
 			s.asOf = asOf

@@ -119,6 +119,45 @@ func TestAFrameOfAnotherEpochIsAGapAndARebaseIsNot(t *testing.T) {
 	})
 }
 
+// A snapshot may come in parts: before the last there is neither a list to
+// judge by nor a position to go on from.
+func TestASnapshotInPartsIsNoneBeforeTheLast(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("orders")
+		c := s.next()
+		c.keys(1)
+		whole := revocation.Frame{Kind: revocation.Snapshot, Pos: at(5), AsOf: time.Now()}
+		for range 5 {
+			whole.Entries = append(whole.Entries, sessionEntry())
+		}
+		parts := whole.Parts(2)
+		c.frame(parts[0])
+		c.frame(parts[1])
+		if f.Ready() || !f.AsOf().IsZero() || f.Revocations().Len() != 4 || c.closed() {
+			t.Fatalf("before the last part: ready %v, as of %v, %d entries", f.Ready(), f.AsOf(), f.Revocations().Len())
+		}
+		c.frame(parts[2])
+		if st := f.Status(); !f.Ready() || st.Position != at(5) || f.AsOf().IsZero() || f.Revocations().Len() != 5 || c.closed() {
+			t.Errorf("after the last part: %+v, %d entries", st, f.Revocations().Len())
+		}
+	})
+}
+
+func TestAMissingPartOfASnapshotIsAGap(t *testing.T) {
+	bubble(t, func(t *testing.T, s *stub) {
+		f := s.follow("orders")
+		c := s.next()
+		c.keys(1)
+		whole := revocation.Frame{Kind: revocation.Snapshot, Pos: at(5), Entries: []revocation.Entry{sessionEntry(), sessionEntry(), sessionEntry()}}
+		parts := whole.Parts(1)
+		c.frame(parts[0])
+		c.frame(parts[2])
+		if f.Ready() || !c.closed() {
+			t.Error("nobody has noticed")
+		}
+	})
+}
+
 func TestADeltaBeforeAnySnapshotIsAGap(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		f := s.follow("orders")
@@ -130,7 +169,7 @@ func TestADeltaBeforeAnySnapshotIsAGap(t *testing.T) {
 	})
 }
 
-func TestASilentFeedIsTakenForDeadAfterTwoBeats(t *testing.T) {
+func TestASilentFeedIsTakenForDeadBeforeTheFourthBeat(t *testing.T) {
 	bubble(t, func(t *testing.T, s *stub) {
 		f := s.follow("orders")
 		c := s.live()

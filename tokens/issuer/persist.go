@@ -81,7 +81,7 @@ func (f *Follower) saveOnChange(ctx context.Context, last saved) {
 		aged := is
 		aged.asOf = last.asOf
 		switch {
-		case s.set == nil || s.position == (revocation.Position{}), is == last:
+		case s.set == nil || s.position == (revocation.Position{}) || s.position.Partial(), is == last:
 			continue // nothing to save: a list that lacks something is none
 		case aged == last && now.Sub(at) < saveAgeEvery && ctx.Err() == nil:
 			continue
