@@ -117,8 +117,15 @@ func (s *Service) warnings(now time.Time) (all []adminapi.Warning) {
 		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRingUnsuitable, Detail: err.Error()})
 	}
 	if asOf := s.hub.AsOf(); s.hub.Ready() && now.Sub(asOf) > staleList {
-		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRevocationsStale, Since: asOf.UTC(), Until: asOf.Add(maxKnowledge).UTC(),
-			Detail: "the shared store does not answer: what other replicas revoke is not known here, and what is revoked here not there; refreshes go on without new refresh tokens"})
+		w := adminapi.Warning{Code: adminapi.WarningCodeRevocationsStale,
+			Detail: "the shared store does not answer: what other replicas revoke is not known here, and what is revoked here not there; "}
+		if asOf.IsZero() {
+			w.Detail += "it was not read since this service started, which refreshes nothing before that"
+		} else {
+			w.Since, w.Until = asOf.UTC(), asOf.Add(maxKnowledge).UTC()
+			w.Detail += "refreshes go on without new refresh tokens"
+		}
+		all = append(all, w)
 	}
 	for _, p := range keys.Purposes() {
 		all = append(all, s.worn(ring, p, now)...)

@@ -86,7 +86,12 @@ type behind struct {
 	by atomic.Int64 // nanoseconds
 }
 
-func (b *behind) AsOf() time.Time { return time.Now().Add(-time.Duration(b.by.Load())) }
+func (b *behind) AsOf() time.Time {
+	if b.by.Load() < 0 { // it was never read
+		return time.Time{}
+	}
+	return time.Now().Add(-time.Duration(b.by.Load()))
+}
 
 func TestASharedStoreThatCanNotBeReadIsAWarning(t *testing.T) {
 	var log *behind
@@ -101,6 +106,10 @@ func TestASharedStoreThatCanNotBeReadIsAWarning(t *testing.T) {
 	must(t, err)
 	if left := time.Until(until); left < 13*time.Minute || left > 14*time.Minute {
 		t.Errorf("%v are left of a quarter of an hour, a minute later", left)
+	}
+	log.by.Store(-1)
+	if got := w.warned("revocations-stale"); got["until"] != nil || got["since"] != nil {
+		t.Errorf("of one that was never read: %v", got)
 	}
 	log.by.Store(int64(time.Second))
 	w.unwarned()
