@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	heartbeat = 2 * time.Second
+	heartbeat = time.Second
 	batching  = 100 * time.Millisecond // frames closer together than this become one
 )
 

@@ -139,8 +139,8 @@ func kidOf(jws string) string {
 	return in.KeyID
 }
 
-// beat repeats the newest heartbeat while none comes, well before verifiers miss
-// the second: the connection is alive, though what it carries gets older, as
+// beat repeats the newest heartbeat while none comes, well before verifiers take
+// the connection for dead: the connection is alive, though what it carries gets older, as
 // its time says.
 func (r *Relay) beat(ctx context.Context) {
 	tick := time.NewTicker(heartbeat / 8)

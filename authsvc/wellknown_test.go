@@ -17,7 +17,7 @@ func TestMetadata(t *testing.T) {
 	if m.Issuer != w.issuer || fmt.Sprint(m.IDTokenSigningAlgValuesSupported) != "[ES256]" {
 		t.Errorf("%+v", m)
 	}
-	if f := m.SealringFeed; f.AccessTTL != 300 || f.MaxStale != 300 || f.EntryLife != 1320 || f.Heartbeat != 2 {
+	if f := m.SealringFeed; f.AccessTTL != 300 || f.MaxStale != 300 || f.EntryLife != 1320 || f.Heartbeat != 1 {
 		t.Errorf("%+v", f)
 	}
 	if m.RevocationEndpoint != w.issuer+"/v1/revoke" || fmt.Sprint(m.RevocationEndpointAuthMethodsSupported) != "[none client_secret_basic client_secret_post]" ||

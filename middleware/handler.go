@@ -80,7 +80,8 @@ func (g *Guard) RequireRole(roles ...string) func(http.Handler) http.Handler {
 //
 // Both ages count from the issuer's clock: d has to be longer than the
 // difference from this machine's. While nothing is revoked a list ages for the
-// two seconds from one heartbeat of the feed to the next, and however long that
+// second from one heartbeat of the feed to the next, the half of one for which a
+// store that replicas share may not have been looked at, and however long that
 // takes to arrive: a shorter d asks for refreshes now and then under a live
 // feed too.
 func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {

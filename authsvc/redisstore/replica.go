@@ -9,8 +9,8 @@ import (
 )
 
 const (
-	tick        = time.Second // between two turns when nothing happens
-	block       = tick / 5    // of one wait for news, which Close has to sit out
+	tick        = time.Second / 2        // between two turns when nothing happens
+	block       = 200 * time.Millisecond // of one wait for news, which Close has to sit out
 	healSpread  = 500 * time.Millisecond
 	turnTimeout = time.Second     // of a turn; an Append does not wait for all of it
 	slowTimeout = 5 * time.Second // of what nobody waits for

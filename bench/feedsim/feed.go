@@ -19,7 +19,7 @@ const (
 	longest = 12*time.Hour + 7*time.Minute
 	stale   = 7 * time.Minute
 
-	heartbeat = 2 * time.Second
+	heartbeat = time.Second
 	batching  = 100 * time.Millisecond // frames closer together than this become one
 
 	epoch = 0x5ea1_0000_0000_0001
@@ -122,9 +122,16 @@ func (f *feed) send(now time.Time, to revocation.Position, entries []revocation.
 }
 
 // snapshot signs all that the list holds.
-func (f *feed) snapshot(now time.Time) (string, error) {
+func (f *feed) snapshot(now time.Time) (jws []string, bytes int, err error) {
 	all := &revocation.Frame{Kind: revocation.Snapshot, Pos: f.pos, AsOf: now, Entries: f.verifier.list.Entries(now)}
-	return f.sign(all, now)
+	for _, part := range all.Parts(revocation.MaxFrameEntries) {
+		one, err := f.sign(&part, now)
+		if err != nil {
+			return nil, 0, err
+		}
+		jws, bytes = append(jws, one), bytes+eventLen(part.Pos, one)
+	}
+	return jws, bytes, nil
 }
 
 func (f *feed) sign(d *revocation.Frame, now time.Time) (string, error) {

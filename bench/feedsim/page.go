@@ -54,7 +54,7 @@ func (w weights) print(out io.Writer) error {
 		what := "a delta of " + count(float64(n)) + " entries"
 		switch n {
 		case 0:
-			what = "a heartbeat, every 2 s"
+			what = "a heartbeat, every second"
 		case 1:
 			what = "a delta of 1 entry"
 		}
@@ -77,13 +77,9 @@ func printFeed(out io.Writer, all []result) error {
 
 func (r result) cells() []string {
 	seconds := r.watched.Seconds()
-	snapshot := "more than a frame holds"
-	if r.snapshot > 0 {
-		snapshot = size(float64(r.snapshot))
-	}
 	each := float64(r.bytes) / seconds
 	return []string{
-		count(r.sessions), r.load.name, number(r.perSecond()), count(float64(r.entries)), snapshot,
+		count(r.sessions), r.load.name, number(r.perSecond()), count(float64(r.entries)), size(float64(r.snapshot)),
 		number(float64(r.deltas) / seconds), number(float64(r.deltaEntries) / float64(r.deltas)), count(float64(r.deltaBytes) / float64(r.deltas)),
 		size(10*each) + "/s", size(1000*each) + "/s", size(10_000*each) + "/s",
 	}
@@ -93,10 +89,7 @@ func (r result) cells() []string {
 func printMachine(out io.Writer, all []result) error {
 	t := newTable("entries on a verifier's list", "memory", "bytes an entry", "a new verifier takes the snapshot in")
 	for _, r := range all {
-		taken := "–"
-		if r.snapshot > 0 {
-			taken = number(float64(r.snapshotTaken.Microseconds())/1000) + " ms"
-		}
+		taken := number(float64(r.snapshotTaken.Microseconds())/1000) + " ms"
 		t.row(count(float64(r.entries)), size(float64(r.memory)), fmt.Sprintf("%.1f", float64(r.memory)/float64(r.entries)), taken)
 	}
 	return t.print(out)

@@ -12,7 +12,7 @@ import (
 )
 
 // heartbeat is how often the feed speaks when there is nothing to say.
-const heartbeat = 2 * time.Second
+const heartbeat = time.Second
 
 // frame is a delta that was sent, and the position that it joins on to.
 type frame struct {

@@ -21,7 +21,7 @@
 //
 // Nothing that was once known is given up: keys and revocations go on to be
 // served while the issuer is away, and AsOf tells how old they are. A
-// connection on which the second heartbeat is about to fail to come is dead. It is
+// connection on which the fourth heartbeat is about to fail to come is dead. It is
 // redone after a random time whose bound doubles from half a second to half a
 // minute, so that ten thousand followers do not come back in one moment.
 //

@@ -24,9 +24,9 @@ var (
 )
 
 // silence is how long nothing may come, for a feed with so much between its
-// heartbeats, before its connection is taken for dead: until the second is about
-// to fail to come, so that it is known before two would have.
-func silence(heartbeat time.Duration) time.Duration { return 2*heartbeat - heartbeat/8 }
+// heartbeats, before its connection is taken for dead: until the fourth is about
+// to fail to come. Fewer would cut off those who share a machine that is busy.
+func silence(heartbeat time.Duration) time.Duration { return 4*heartbeat - heartbeat/4 }
 
 // feed follows the feed over one connection, until that ends or has to be
 // given up; the error says why.

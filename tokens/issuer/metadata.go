@@ -12,7 +12,7 @@ var errMetadata = errors.New("unacceptable metadata")
 
 const (
 	metadataPath     = "/.well-known/oauth-authorization-server"
-	defaultHeartbeat = 2 * time.Second
+	defaultHeartbeat = time.Second
 	maxHeartbeat     = 60 * time.Second
 	maxDepth         = 16
 )

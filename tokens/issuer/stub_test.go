@@ -98,7 +98,7 @@ func (s *stub) RoundTrip(r *http.Request) (*http.Response, error) {
 	switch r.URL.Path {
 	case "/.well-known/oauth-authorization-server":
 		resp.Body = text(`{"issuer":"` + stubURL + `","jwks_uri":"` + stubURL + `/jwks","sealring_feed":{"uri":"` +
-			stubURL + `/feed","session_keys_uri":"` + stubURL + `/session-keys","held_uri":"` + stubURL + `/held","heartbeat":2}}`)
+			stubURL + `/feed","session_keys_uri":"` + stubURL + `/session-keys","held_uri":"` + stubURL + `/held","heartbeat":1}}`)
 	case "/jwks":
 		resp.Body = text(string(s.ring.PublicSet(time.Now()).JWKS()))
 	case "/session-keys":
