@@ -83,6 +83,28 @@ func TestNewPasswordsWithinASecond(t *testing.T) {
 	}
 }
 
+// A session was moved behind a logout of all within the second: a new password
+// ends it all the same, once.
+func TestANewPasswordWithinTheSecondOfALogoutOfAll(t *testing.T) {
+	w := newWorld(t)
+	for range 3 {
+		w.post("/v1/logout/all", "", withBearer(w.login().str(t, "access_token"))).want(t, 204, "")
+		in, ending := w.login().str(t, "access_token"), authsvc.Ending{Subject: "u-ann", At: time.Now()}
+		must(t, w.svc.EndSessions(t.Context(), ending))
+		w.get("/v1/session", withBearer(in)).want(t, 401, "invalid-token")
+		in = w.login().str(t, "access_token")
+		must(t, w.svc.EndSessions(t.Context(), ending))
+		w.get("/v1/session", withBearer(in)).want(t, 200, "")
+		w.nextSecond()
+	}
+}
+
+// nextSecond lets the next second begin.
+func (w *world) nextSecond() {
+	second := time.Now().Unix()
+	w.eventually("the next second", func() bool { return time.Now().Unix() > second })
+}
+
 // The password is checked, and then it changes: nobody is in with the old one,
 // though the session would begin behind the end of the others.
 func TestAPasswordThatChangesDuringTheLogin(t *testing.T) {

@@ -91,3 +91,32 @@ func TestWhoseSessionsAreOver(t *testing.T) {
 		t.Errorf("enabled again: %v", got)
 	}
 }
+
+// Who waits is let go as soon as everything was told, and not before.
+func TestNewsAreToldOnce(t *testing.T) {
+	n := news{wake: make(chan struct{}, 1)}
+	n.add(nil, []authsvc.Ending{{Subject: "ann"}})
+	waiting := n.telling
+	told := 0
+	tell := Watcher{Ended: func(e []authsvc.Ending) error {
+		if told += len(e); told == 1 {
+			n.add(nil, []authsvc.Ending{{Subject: "bob"}}) // meanwhile
+		}
+		return nil
+	}}
+	n.tell(tell)
+	select {
+	case <-waiting:
+		t.Error("let go before everything was told")
+	default:
+	}
+	n.tell(tell)
+	select {
+	case <-waiting:
+	default:
+		t.Error("not let go")
+	}
+	if n.tell(tell); told != 2 || n.telling != nil {
+		t.Errorf("told %d times", told)
+	}
+}
