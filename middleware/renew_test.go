@@ -110,6 +110,7 @@ func streamLife(t *testing.T, l *localTrust, g *Guard, random *rand.Rand) string
 	end := issued.Add(testLife)
 	for range random.IntN(8) {
 		time.Sleep(time.Duration(random.IntN(400)) * time.Second)
+		synctest.Wait() // what ends in this very moment has ended
 		life := time.Duration(1+random.IntN(600)) * time.Second
 		err := g.Renew(s.ctx, l.tokenOf(t, c, func(c *tokens.Claims) { c.ExpiresAt = c.IssuedAt.Add(life) }))
 		now := time.Now().UTC().Truncate(time.Second)
