@@ -150,6 +150,7 @@ func (h *hub) tick(ctx context.Context) {
 			h.locked(h.flush)
 		case <-beat.C:
 			h.list.Apply(h.now())
+			h.store.forget(h.now())
 			h.locked(h.beat)
 		}
 	}

@@ -172,6 +172,18 @@ type snapshots struct {
 	last opening
 }
 
+// forget lets go of a snapshot whose time is over: it may be large. One that is
+// being made is not waited for.
+func (s *snapshots) forget(now time.Time) {
+	if !s.mu.TryLock() {
+		return
+	}
+	defer s.mu.Unlock()
+	if now.Sub(s.made) >= snapshotFor {
+		s.last = opening{}
+	}
+}
+
 // snapshot implements source.
 func (h *hub) snapshot() (opening, error) {
 	h.store.mu.Lock()

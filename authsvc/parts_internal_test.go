@@ -189,3 +189,16 @@ func TestASnapshotIsNotGivenOutOnceItsKeyIsBurnt(t *testing.T) {
 		t.Errorf("%v, signed by %s, which is burnt", err, before.snap.kid())
 	}
 }
+
+func TestASnapshotIsNotKeptBeyondItsTime(t *testing.T) {
+	t.Parallel()
+	s := newScripted(t)
+	if _, err := s.hub.snapshot(); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "it is gone", func() bool {
+		s.hub.store.mu.Lock()
+		defer s.hub.store.mu.Unlock()
+		return s.hub.store.last.view == nil
+	})
+}
