@@ -195,14 +195,32 @@ func (s *Service) listRevocations(r *http.Request, limit int) (*reply, error) {
 		return nil, unavailable(errNotReady)
 	}
 	entries := s.hub.list.Entries(s.now())
-	slices.SortFunc(entries, func(a, b revocation.Entry) int {
-		return cmp.Or(cmp.Compare(b.Made, a.Made), cmp.Compare(b.T, a.T), cmp.Compare(a.Type, b.Type), slices.Compare(a.ID[:], b.ID[:]))
-	})
 	body := adminapi.RevocationList{Total: int64(len(entries)), Position: v.pos.String(), Revocations: []adminapi.Revocation{}}
-	for _, e := range entries[:min(limit, len(entries))] {
+	for _, e := range latest(entries, limit) {
 		body.Revocations = append(body.Revocations, revocationOf(e))
 	}
 	return jsonReply(http.StatusOK, body)
+}
+
+// latest returns the entries that were made last, in order. It sorts no more
+// than a few of what may be millions, and overwrites what it is given.
+func latest(entries []revocation.Entry, limit int) []revocation.Entry {
+	top, full := entries[:0], false
+	for _, e := range entries {
+		if full && newerFirst(e, top[limit-1]) >= 0 {
+			continue
+		}
+		if top = append(top, e); len(top) == 2*limit {
+			slices.SortFunc(top, newerFirst)
+			top, full = top[:limit], true
+		}
+	}
+	slices.SortFunc(top, newerFirst)
+	return top[:min(limit, len(top))]
+}
+
+func newerFirst(a, b revocation.Entry) int {
+	return cmp.Or(cmp.Compare(b.Made, a.Made), cmp.Compare(b.T, a.T), cmp.Compare(a.Type, b.Type), slices.Compare(a.ID[:], b.ID[:]))
 }
 
 func revocationOf(e revocation.Entry) adminapi.Revocation {
