@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens"
+)
+
+// A real HAProxy with the exported keys and rules lets through what the service
+// has signed, by the key of before a rotation and of after it, and nothing else.
+func TestHAProxyVerifiesWithWhatExportWrites(t *testing.T) {
+	s := newSite(t)
+	s.startAuth(t)
+	dir := filepath.Join(t.TempDir(), "pem")
+	command(t, "", "keys", "export", "--data", s.data, "--format", "pem", "--dir", dir, "--issuer", s.issuer)
+	front := haproxy(t, filepath.Join(dir, "haproxy.cfg"))
+
+	good := mustLogIn(t, s.direct, sitePassword, "token")
+	within(t, patience, http.StatusOK, front, good)
+	head, rest, _ := strings.Cut(strings.TrimPrefix(good.value, "Bearer "), ".")
+	payload, _, _ := strings.Cut(rest, ".")
+	for name, token := range map[string]string{
+		"no signature":           head + "." + payload + ".",
+		"a signature of nothing": head + "." + payload + "." + strings.Repeat("A", 86),
+		"no token":               "x",
+		"a foreign key":          foreignToken(t, s.issuer),
+	} {
+		if status, body := call(http.MethodGet, front, credential{"Authorization", "Bearer " + token}); status != http.StatusUnauthorized {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, front, credential{})
+
+	// The standby is in the files already: no reload is needed for a rotation.
+	before := currentKeys(t, s.data)["at"]
+	command(t, "", "keys", "rotate", "--use", "sig", "--data", s.data)
+	for end := time.Now().Add(patience); ; time.Sleep(50 * time.Millisecond) {
+		c := mustLogIn(t, s.direct, sitePassword, "token")
+		wantCall(t, http.StatusOK, http.MethodGet, front, c)
+		if currentKeys(t, s.data)["at"] != before {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("the new key does not sign")
+		}
+	}
+	wantCall(t, http.StatusOK, http.MethodGet, front, good)
+}
+
+// foreignToken is like ours but for who has signed it.
+func foreignToken(t *testing.T, iss string) string {
+	t.Helper()
+	now := time.Now()
+	ring, err := keys.NewRing(keys.DefaultPlan(), keys.ES256, now.Add(-time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := ring.Current(keys.AccessToken, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := tokens.Sign(&tokens.Claims{
+		Issuer: iss, Subject: "ann", Audience: []string{"demo"}, ID: tokens.NewID(), SessionID: tokens.NewID(), ClientID: "login",
+		IssuedAt: now.Truncate(time.Second), AuthTime: now.Truncate(time.Second), ExpiresAt: now.Add(time.Minute).Truncate(time.Second),
+	}, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// haproxy starts one with the rules in a frontend, before a service that takes
+// everybody, and returns its URL.
+func haproxy(t *testing.T, rules string) string {
+	t.Helper()
+	backend := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	t.Cleanup(backend.Close)
+	text, err := os.ReadFile(rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "127.0.0.1:" + freePort(t)
+	config := filepath.Join(t.TempDir(), "haproxy.cfg")
+	if err := os.WriteFile(config, fmt.Appendf(nil, `global
+    maxconn 100
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend front
+    bind %s
+%s
+    default_backend back
+backend back
+    server one %s
+`, address, text, strings.TrimPrefix(backend.URL, "http://")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("haproxy", "-db", "-f", config)
+	var out buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("starting haproxy (make needs installs it): %v", err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("haproxy:\n%s", out.String())
+		}
+	})
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		conn, err := net.Dial("tcp", address)
+		if err == nil {
+			_ = conn.Close()
+			return "http://" + address + "/"
+		}
+		if time.Now().After(end) {
+			t.Fatalf("haproxy does not listen: %v\n%s", err, out.String())
+		}
+	}
+}
