@@ -127,6 +127,11 @@ func (s *Service) warnings(now time.Time) (all []adminapi.Warning) {
 		}
 		all = append(all, w)
 	}
+	if r := s.refused.last.Load(); r != nil {
+		// No 503: only the next append can tell that it is over.
+		all = append(all, adminapi.Warning{Code: adminapi.WarningCodeRevocationsRefused, Since: r.since.UTC(),
+			Detail: "the last revocation or logout could not be kept, and was answered 503: " + r.err.Error()})
+	}
 	for _, p := range keys.Purposes() {
 		all = append(all, s.worn(ring, p, now)...)
 	}

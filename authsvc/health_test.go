@@ -129,3 +129,18 @@ func TestAClockThatIsOffIsNotReady(t *testing.T) {
 	off.Store(int64(-29 * time.Second))
 	w.unwarned()
 }
+
+func TestAFullDiskIsAWarningUntilSomethingCouldBeKept(t *testing.T) {
+	w := newWorld(t)
+	in := withBearer(w.login().str(t, "access_token"))
+	w.unwarned()
+	w.log.fault.Store(true)
+	w.post("/v1/logout", "", in).want(t, 503, "unavailable")
+	if got := w.warned("revocations-refused"); !strings.Contains(got["detail"].(string), errDisk.Error()) || got["since"] == nil {
+		t.Errorf("%v", got)
+	}
+	w.log.fault.Store(false)
+	w.warned("revocations-refused") // nobody has tried yet
+	w.post("/v1/logout", "", in).want(t, 204, "")
+	w.unwarned()
+}

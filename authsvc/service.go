@@ -26,6 +26,7 @@ type Service struct {
 	ran       atomic.Bool
 	newest    atomic.Int64 // latest auth_time given out, Unix seconds
 	fault     atomic.Pointer[ringFault]
+	refused   *refusals
 	unsettled unsettled
 	progress  progress
 	public    http.Handler
@@ -41,7 +42,9 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now)}
+	refused := &refusals{Log: cfg.Log, now: time.Now}
+	cfg.Log = refused
+	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now), refused: refused}
 	s.seals = newSeals(cfg, s.hub.ring.Load, s.now)
 	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
 	if s.origins, err = ownOrigin(cfg.Issuer); err != nil {

@@ -273,17 +273,20 @@ func (e RevocationType) Valid() bool {
 
 // Defines values for WarningCode.
 const (
-	WarningCodeRevocationsStale WarningCode = "revocations-stale"
-	WarningCodeRingStale        WarningCode = "ring-stale"
-	WarningCodeRingUnsuitable   WarningCode = "ring-unsuitable"
-	WarningCodeRotationDue      WarningCode = "rotation-due"
-	WarningCodeSealsLow         WarningCode = "seals-low"
-	WarningCodeSealsSpent       WarningCode = "seals-spent"
+	WarningCodeRevocationsRefused WarningCode = "revocations-refused"
+	WarningCodeRevocationsStale   WarningCode = "revocations-stale"
+	WarningCodeRingStale          WarningCode = "ring-stale"
+	WarningCodeRingUnsuitable     WarningCode = "ring-unsuitable"
+	WarningCodeRotationDue        WarningCode = "rotation-due"
+	WarningCodeSealsLow           WarningCode = "seals-low"
+	WarningCodeSealsSpent         WarningCode = "seals-spent"
 )
 
 // Valid indicates whether the value is a known member of the WarningCode enum.
 func (e WarningCode) Valid() bool {
 	switch e {
+	case WarningCodeRevocationsRefused:
+		return true
 	case WarningCodeRevocationsStale:
 		return true
 	case WarningCodeRingStale:
@@ -494,6 +497,8 @@ type Warning struct {
 	// `ring-unsuitable`: the settings have longer lifetimes than the ring
 	// was planned for. `revocations-stale`: the shared store can not be
 	// read since `since`; refreshes are answered with 503 from `until` on.
+	// `revocations-refused`: since `since` no revocation or logout could be
+	// kept, as on a full disk.
 	// `rotation-due`: a key has signed for the plan's period, or sealed
 	// much, and no rotation is scheduled.
 	// `seals-low`: less than a quarter of what a sealing key may seal is
@@ -514,6 +519,8 @@ type Warning struct {
 // `ring-unsuitable`: the settings have longer lifetimes than the ring
 // was planned for. `revocations-stale`: the shared store can not be
 // read since `since`; refreshes are answered with 503 from `until` on.
+// `revocations-refused`: since `since` no revocation or logout could be
+// kept, as on a full disk.
 // `rotation-due`: a key has signed for the plan's period, or sealed
 // much, and no rotation is scheduled.
 // `seals-low`: less than a quarter of what a sealing key may seal is
