@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full feed-full lint needs dev build generate fuzz bench bench-list
+.PHONY: test full faults-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -23,6 +23,9 @@ faults-full: needs ## the faults of Redis at full size, about 15 minutes
 
 feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 connections
 	SEALRING_FULL=1 go test -v -timeout 20m -run 'Figures' ./authsvc
+
+bench-revocation: needs ## how long a revocation takes to 50 verifiers, half a minute
+	go test -run '^$$' -bench Revocation -benchtime 200x ./authsvc/redisstore
 
 lint: ## formatting, vet, staticcheck
 	@files=$$(gofmt -l $$(find . -name '*.go' -not -path './node_modules/*')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
