@@ -210,7 +210,9 @@ func TestARelayDropsWhatADeadKeySigned(t *testing.T) {
 		v := r.view.Load()
 		return v.snap != nil && v.snap.kid() != k.ID
 	})
-	if f := new(moving).to(r.addr).verifier(t); !knows(f, e) || f.Status().Fault != "" {
+	f := new(moving).to(r.addr).verifier(t)
+	until(t, "a newcomer has all", func() bool { return knows(f, e) })
+	if f.Status().Fault != "" {
 		t.Errorf("a newcomer: %+v", f.Status())
 	}
 }
@@ -233,7 +235,9 @@ func TestARelayOutlivesItsUpstream(t *testing.T) {
 	if !f.Status().Live || f.AsOf().Sub(was) > heartbeat {
 		t.Errorf("%+v, was as of %v", f.Status(), was)
 	}
-	if late := new(moving).to(r.addr).verifier(t); !late.Ready() || !knows(late, e) || time.Since(late.AsOf()) < heartbeat {
+	late := new(moving).to(r.addr).verifier(t)
+	until(t, "a newcomer has all", func() bool { return late.Ready() && knows(late, e) })
+	if time.Since(late.AsOf()) < heartbeat {
 		t.Errorf("a newcomer: %+v", late.Status())
 	}
 	for id, want := range map[string]int{"orders": 304, "stranger": 503} {

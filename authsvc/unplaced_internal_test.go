@@ -29,9 +29,7 @@ func TestAnEntryWithoutAPlaceReachesWhoever(t *testing.T) {
 	}
 	// within the moment for which a snapshot is kept
 	after := new(moving).to(s.addr).verifier(t)
-	if !knows(after, first) || !knows(after, was) {
-		t.Error("one that came new does not know it")
-	}
+	until(t, "one that came new knows it", func() bool { return knows(after, first) && knows(after, was) })
 	if snap := s.whole(t); !carry([]*revocation.Frame{snap}, first) {
 		t.Error("one that asks for the snapshot alone does not get it")
 	}
