@@ -8,7 +8,7 @@ test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
 
 # The sizes of the published figures; RESULTS.md says what they came to.
-full: needs ## the proofs at full size, about 25 minutes
+full: needs ## the proofs at full size, about 17 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoEditSurvives|MutantsMeetTheOracle' ./tokens
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'AnySystemCall' ./keys/ringfile
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad' ./authsvc
