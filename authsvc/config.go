@@ -23,6 +23,12 @@ type Config struct {
 	// of them. At least one is required.
 	Audiences []string
 
+	// AppOrigins are the origins of the application's own pages, each as
+	// "scheme://host[:port]" just as a browser writes it: https, or http on this
+	// machine. Their pages may use the cookies from another origin than the
+	// Issuer's. Zero: no other origin may.
+	AppOrigins []string
+
 	AccessTTL    time.Duration // life of an access token; zero: 5 min, at most 15 min
 	IdleTTL      time.Duration // a session ends when unused for so long; zero: 30 min
 	SessionTTL   time.Duration // a session ends so long after its login, whatever happens; zero: 12 h
@@ -134,6 +140,9 @@ func (c Config) check() error {
 		if refuse.when {
 			return fmt.Errorf("%w: %s", ErrConfig, refuse.why)
 		}
+	}
+	if err := checkOrigins(c.AppOrigins); err != nil {
+		return fmt.Errorf("%w: AppOrigins: %w", ErrConfig, err)
 	}
 	return c.suits(c.Ring.Plan())
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -24,7 +23,7 @@ const requestIDHeader = "X-Request-Id"
 func (s *Service) publicHandler() http.Handler {
 	mux := chi.NewRouter()
 	openapi.HandlerWithOptions((*publicAPI)(s), openapi.ChiServerOptions{BaseRouter: mux, ErrorHandlerFunc: s.badParameter})
-	return s.edge(s.sameOrigin(s.fallbacks(mux)))
+	return s.edge(s.crossOrigin(mux, s.sameOrigin(s.fallbacks(mux))))
 }
 
 // adminHandler is everything around the admin operations.
@@ -94,7 +93,8 @@ func (s *front) failAt(w http.ResponseWriter, r *http.Request, err error) {
 }
 
 // sameOrigin keeps other sites from using a browser's cookies: a login, a
-// refresh or a logout that a browser sends for another origin is refused.
+// refresh or a logout that a browser sends for another origin is refused, but
+// for the application's own.
 func (s *Service) sameOrigin(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.origins.Check(r); err != nil {
@@ -152,20 +152,3 @@ func isForeign(c rune) bool {
 }
 
 func isHTTPS(issuer string) bool { return strings.HasPrefix(issuer, "https:") }
-
-func ownOrigin(issuer string) (*http.CrossOriginProtection, error) {
-	p := http.NewCrossOriginProtection()
-	if err := p.AddTrustedOrigin(originOf(issuer)); err != nil {
-		return nil, fmt.Errorf("%w: Issuer: %w", ErrConfig, err)
-	}
-	return p, nil
-}
-
-// originOf returns scheme and host of an issuer.
-func originOf(issuer string) string {
-	u, err := url.Parse(issuer)
-	if err != nil {
-		return issuer
-	}
-	return u.Scheme + "://" + u.Host
-}

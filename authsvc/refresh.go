@@ -88,13 +88,17 @@ func refreshCredential(r *http.Request) (raw string, cookie bool, err error) {
 	return inCookie, true, nil
 }
 
+// retryHeader carries the id that a client made before its first attempt with a
+// refresh token.
+const retryHeader = "Sealring-Retry"
+
 func checkRetry(r *http.Request, retry string) error {
-	_, given := r.Header["Sealring-Retry"]
+	_, given := r.Header[retryHeader]
 	if !given {
 		return nil
 	}
 	if len(retry) < 16 || len(retry) > 128 || strings.ContainsFunc(retry, func(c rune) bool { return c == '.' || isForeign(c) }) {
-		return invalidRequest("Sealring-Retry must be 16 to 128 letters, digits, - or _")
+		return invalidRequest(retryHeader + " must be 16 to 128 letters, digits, - or _")
 	}
 	return nil
 }

@@ -47,7 +47,7 @@ func New(cfg Config) (*Service, error) {
 	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now), refused: refused}
 	s.seals = newSeals(cfg, s.hub.ring.Load, s.now)
 	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
-	if s.origins, err = ownOrigin(cfg.Issuer); err != nil {
+	if s.origins, err = ownOrigins(cfg); err != nil {
 		return nil, err
 	}
 	s.guard, err = middleware.New(context.Background(), middleware.Config{ // starts nothing, since it is given its Trust
@@ -55,7 +55,7 @@ func New(cfg Config) (*Service, error) {
 		Audiences:      cfg.Audiences,
 		Trust:          s.hub,
 		ClockSkew:      cfg.ClockSkew,
-		TrustedOrigins: []string{originOf(cfg.Issuer)},
+		TrustedOrigins: cfg.trusted(),
 		Logger:         cfg.Logger,
 	})
 	if err != nil {

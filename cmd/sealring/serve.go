@@ -14,12 +14,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/keys"
 )
 
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
-	"data", "issuer", "audiences", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
+	"data", "issuer", "audiences", "app_origins", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
 	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
@@ -114,6 +115,10 @@ func (s *settings) check() error {
 		faults = append(faults, err)
 	}
 	refuse(len(s.Audiences) == 0, "audiences is empty: name the services that tokens are for, for example `audiences: [orders]`")
+	for _, o := range s.AppOrigins {
+		err := authsvc.CheckOrigin(o)
+		refuse(err != nil, "app_origins: %v", err)
+	}
 	refuse(s.Listen == s.AdminListen && !strings.HasSuffix(s.Listen, ":0"), "listen and admin_listen are both %s: the admin API must have an address of its own, which the public cannot reach", s.Listen)
 	refuse(s.AccessTTL > maxAccessTTL, "access_ttl is %s: at most %s, because a service that is cut off from the feed accepts a revoked token for so long", short(s.AccessTTL), short(maxAccessTTL))
 	refuse(s.IdleTTL > s.SessionTTL, "idle_ttl (%s) is longer than session_ttl (%s): lower it, or raise session_ttl", short(s.IdleTTL), short(s.SessionTTL))
