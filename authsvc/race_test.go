@@ -50,7 +50,7 @@ func overRedis(t *testing.T, server *redistest.Server) (authsvc.Log, authsvc.Ses
 	log, err := redisstore.OpenLog(t.Context(), redisstore.LogConfig{Client: client, Journal: journal, Timeout: patient})
 	must(t, err)
 	t.Cleanup(func() { must(t, log.Close()) })
-	sessions, err := redisstore.NewSessions(redisstore.Config{Client: client, AdoptLost: true, Timeout: patient})
+	sessions, err := redisstore.NewSessions(redisstore.Config{Client: client, Buckets: log.Buckets, AdoptLost: true, Timeout: patient})
 	must(t, err)
 	return log, sessions
 }

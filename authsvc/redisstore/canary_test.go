@@ -30,11 +30,11 @@ func TestAShardThatIsEmptiedGetsItsTombstonesBack(t *testing.T) {
 	for len(there) < 5 {
 		x := fresh()
 		r.must(x)
-		if cluster.Owner(stateKey(x.ID)) == shard {
+		if cluster.Owner(bucketKey(x.ID, r.log.Buckets())) == shard {
 			there = append(there, x)
 		}
 	}
-	eventually(t, "the tombstones are there", func() bool { return tombed(shard, there...) })
+	eventually(t, "the tombstones are there", func() bool { return tombed(shard, r.log.Buckets(), there...) })
 	eventually(t, "there is a canary in each shard", func() bool {
 		for _, s := range cluster.Servers {
 			if keys, _ := s.Do("KEYS", "sr:c:*").([]any); len(keys) != 1 {
@@ -46,7 +46,7 @@ func TestAShardThatIsEmptiedGetsItsTombstonesBack(t *testing.T) {
 	epoch := r.watch().at().Epoch
 	shard.Restart()
 	eventually(t, "the tombstones are back", func() bool {
-		return strings.Contains(fmt.Sprint(shard.Do("CLUSTER", "INFO")), "cluster_state:ok") && tombed(shard, there...)
+		return strings.Contains(fmt.Sprint(shard.Do("CLUSTER", "INFO")), "cluster_state:ok") && tombed(shard, r.log.Buckets(), there...)
 	})
 	if r.watch().at().Epoch != epoch {
 		t.Error("the log was healed too")

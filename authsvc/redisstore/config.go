@@ -33,6 +33,10 @@ type Config struct {
 	// called for every presentation and must not block. Required, unless
 	// AdoptLost is set.
 	Born func(tokens.ID) time.Time
+	// Buckets tells in how many buckets the states are, such as Log.Buckets:
+	// the same for all who go by them, now and as long as they are kept. 0: not
+	// known, nothing can be presented. It must not block. Required.
+	Buckets func() uint32
 	// AdoptLost accepts such tokens all the same, and with them, after a loss,
 	// those of sessions whose revocation nobody remembers. False: Born decides.
 	AdoptLost bool
@@ -49,6 +53,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: Client is missing", ErrConfig)
 	case c.Born == nil && !c.AdoptLost:
 		return fmt.Errorf("%w: Born is missing", ErrConfig)
+	case c.Buckets == nil:
+		return fmt.Errorf("%w: Buckets is missing", ErrConfig)
 	case c.Timeout < 0:
 		return fmt.Errorf("%w: Timeout is negative", ErrConfig)
 	}

@@ -77,6 +77,7 @@ type replica struct {
 	client    func() redis.UniversalClient
 	ahead     atomic.Int64  // nanoseconds, of the clock
 	timeout   time.Duration // zero: long
+	expects   uint64        // sessions; zero: the default
 	logged    *lines        // nil: nothing is kept
 
 	log      *Log
@@ -113,12 +114,12 @@ func (r *replica) open() {
 		logger = slog.New(slog.NewTextHandler(r.logged, nil))
 	}
 	r.log, err = OpenLog(r.t.Context(), LogConfig{
-		Client: client, Journal: r.journal, Namespace: r.namespace, Timeout: timeout, Now: r.now, Logger: logger,
+		Client: client, Journal: r.journal, Namespace: r.namespace, Sessions: r.expects, Timeout: timeout, Now: r.now, Logger: logger,
 	})
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.sessions, err = NewSessions(Config{Client: client, Born: func(tokens.ID) time.Time {
+	r.sessions, err = NewSessions(Config{Client: client, Buckets: r.log.Buckets, Born: func(tokens.ID) time.Time {
 		since, _ := r.log.Complete()
 		return since.Add(-24 * time.Hour) // the suite's tokens are older than its Redis
 	}, Timeout: timeout})

@@ -37,28 +37,48 @@
 //
 // # The keys
 //
-//	sr:{<namespace>}:re    the epoch: <16 hex digits>:<born, Unix ms>
+//	sr:{<namespace>}:re    the epoch: <16 hex digits>:<born, Unix ms>:<buckets>
 //	sr:{<namespace>}:rl    the stream: n <nonce, 8> o <replica, 8> e <entries, 29 bytes each>
 //	sr:{<namespace>}:hb    lock of the replica that keeps a quiet stream from being trimmed
 //	sr:c:<k>               on a cluster, one in each shard: <name>:<bumps>, see canary.go
-//	sr:f:<session, 16>     of each session that was refreshed at least once, or revoked:
-//	                       s <generation, 4> <issued, 6> <parent issued, 6> [<retry hash, 8>]
-//	                       x <T, 4> <Exp, 4>
+//	sr:b:<bucket>          a hash; of each session that was refreshed at least once, or revoked,
+//	                       the field <the last 12 bytes of its id>:
+//	                       <end, 3> <generation, 4> <issued, 6> <age of the parent, 5> [<retry hash, 7>]
+//	                       <end, 3> <T, 4> <Exp, 4>
 //
-// all numbers big-endian. The first form of the last is the authsvc.State of the
+// all numbers in it big-endian. The first form of the last is the authsvc.State of the
 // session, its times in Unix milliseconds. The second is the tombstone of a
 // session that theft or a revocation has ended: T and Exp of its entry, in Unix
 // seconds. It lets logout win the race with a refresh at a replica that has not
 // read of it yet; one that has asks no state.
-// Both go when the session has ended. Redis takes at most 165 bytes for a
-// session, everything counted, while its tables are full; written out in
-// decimals a state would take 32 more. There is no namespace in the key:
-// session ids are 128 random bits, so that deployments which share a Redis
-// never meet, and on a cluster the sessions spread over all slots.
+//
+// # The buckets
+//
+// Sessions share hashes because a key of its own would take 160 bytes of Redis
+// for each, most of it for the key. With some 64 in a bucket, which Redis keeps
+// as one block of memory, it is 47, everything counted, and 31 for a tombstone;
+// a step takes no longer for it. With more sessions than were expected it is 93,
+// with very few 160, so there is no other layout to choose.
+//
+// The number of buckets is made for LogConfig.Sessions when Redis is used for
+// the first time, and stays: another one would put each session elsewhere. All
+// replicas must go by the same number, so it is part of the epoch, which each
+// looks at in each turn. Whoever makes a new epoch, because Redis has lost
+// something, gives it the number that it has gone by. A replica that would like
+// another number logs it, and goes by that.
+//
+// A field has no expiry of its own in Redis. It begins with the end of its
+// session, rounded up to four minutes: after that it counts as gone, and the
+// next first refresh of a session in its bucket sweeps it out, or one of the
+// next four. The bucket itself goes at the end of its last session.
+//
+// There is no namespace in the keys: session ids are 128 random bits, so that
+// deployments which share a Redis never meet in a field, and on a cluster the
+// buckets spread over all slots.
 //
 // # The step
 //
-// authsvc.Step is a Lua function here, on the one key of the session, by the
+// authsvc.Step is a Lua function here, on the one field of the session, by the
 // clock of Redis: all replicas go by one clock, and a presentation is one
 // round trip. A clock that has gone back is taken to stand a millisecond after
 // the newest generation.

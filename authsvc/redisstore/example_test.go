@@ -25,6 +25,8 @@ func ExampleNewSessions() {
 	sessions, err := redisstore.NewSessions(redisstore.Config{
 		Client: client,
 		Born:   func(tokens.ID) time.Time { return born },
+		// of the log too: for a million sessions
+		Buckets: func() uint32 { return 15_625 },
 	})
 	if err != nil {
 		log.Fatal(err)

@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,15 +45,16 @@ func (l *Log) heal(ctx context.Context, at era) error {
 	return nil
 }
 
-// agree returns the epoch to go on in. A log without one gets one. A log that
-// was rolled back under the epoch that we know must get a new one: a cursor is
-// only valid in an epoch that has lost nothing.
+// agree returns the epoch to go on in. A log without one gets one, with the
+// number of buckets that we have gone by or would like. A log that was rolled
+// back under the epoch that we know must get a new one: a cursor is only valid
+// in an epoch that has lost nothing.
 func (l *Log) agree(ctx context.Context, at era) (era, error) {
 	ctx, cancel := context.WithTimeout(ctx, slowTimeout)
 	defer cancel()
 	found, err := l.stream.current(ctx)
-	if err == nil && (found.text == at.text || found.id == 0) {
-		found, err = l.stream.replace(ctx, found)
+	if err == nil && (found.text == at.text || found.id == 0 || found.buckets == 0) {
+		found, err = l.stream.replace(ctx, found, cmp.Or(at.buckets, l.buckets))
 	}
 	return found, err
 }
@@ -96,6 +98,9 @@ func (l *Log) rebase(to era, last place, all []appended, began time.Time) {
 		close(l.joined)
 	}
 	missing := len(l.queue.items)
+	if to.buckets != l.buckets {
+		l.logger.Warn("the refresh states in Redis are made for another number of sessions, which stays as it is", "sessions", perBucket*uint64(to.buckets))
+	}
 	pos := revocation.Position{Epoch: to.id, Cursor: last.cursor}
 	l.mu.Unlock()
 	l.logger.Info("joined the log in Redis", "epoch", to.text, "entries", len(held), "to_write_back", missing)

@@ -29,6 +29,11 @@ type LogConfig struct {
 	// Namespace keeps deployments apart that share a Redis. Zero:
 	// DefaultNamespace.
 	Namespace string
+	// Sessions is about how many sessions are refreshed or revoked between
+	// their login and their end, all at the same time: their states are packed
+	// for that many. It is taken where Redis has no epoch yet. Zero:
+	// DefaultSessions.
+	Sessions uint64
 	// Timeout bounds how long an Append waits for Redis. Zero: DefaultTimeout. After a
 	// tenth of it the entries are in force here, whatever Redis does.
 	Timeout time.Duration
@@ -48,6 +53,7 @@ type Log struct {
 	now     func() time.Time
 	logger  *slog.Logger
 	timeout time.Duration
+	buckets uint32 // that we would make
 
 	kick     chan struct{} // there is something to send or to read
 	turned   chan struct{} // a turn has been made
@@ -112,11 +118,11 @@ func OpenLog(ctx context.Context, cfg LogConfig) (*Log, error) {
 func newLog(cfg LogConfig) *Log {
 	l := &Log{
 		stream:    newStream(cfg.Client, cmp.Or(cfg.Namespace, DefaultNamespace)),
-		tombs:     newTombs(cfg.Client),
 		journal:   cfg.Journal,
 		now:       cfg.Now,
 		logger:    cfg.Logger,
 		timeout:   cmp.Or(cfg.Timeout, DefaultTimeout),
+		buckets:   bucketsFor(cmp.Or(cfg.Sessions, DefaultSessions)),
 		kick:      make(chan struct{}, 1),
 		turned:    make(chan struct{}, 1),
 		joined:    make(chan struct{}),
@@ -130,6 +136,7 @@ func newLog(cfg LogConfig) *Log {
 		// An epoch of our own, until that of Redis is known.
 		era: era{id: binary.BigEndian.Uint64([]byte(nonce()))},
 	}
+	l.tombs = newTombs(cfg.Client, l.Buckets)
 	if l.now == nil {
 		l.now = time.Now
 	}

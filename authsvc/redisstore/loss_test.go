@@ -37,7 +37,7 @@ func TestAnEmptiedRedisGetsEverythingBack(t *testing.T) {
 			t.Errorf("the follower of %s heard of %d entries and %d rebases", name, len(w.list), w.rebases())
 		}
 	}
-	eventually(t, "the tombstones are back", func() bool { return tombed(server, x, y, z) })
+	eventually(t, "the tombstones are back", func() bool { return tombed(server, a.log.Buckets(), x, y, z) })
 	since, ok := a.log.Complete()
 	if !ok || since.After(a.now()) {
 		t.Errorf("complete since %v, %v", since, ok)
@@ -45,10 +45,9 @@ func TestAnEmptiedRedisGetsEverythingBack(t *testing.T) {
 }
 
 // tombed reports whether Redis holds the tombstones of all these sessions.
-func tombed(server *redistest.Server, entries ...revocation.Entry) bool {
+func tombed(server *redistest.Server, buckets uint32, entries ...revocation.Entry) bool {
 	for _, e := range entries {
-		value, _ := server.Do("GET", stateKey(e.ID)).(string)
-		if len(value) != 9 || value[0] != 'x' {
+		if value, _ := server.Do("HGET", bucketKey(e.ID, buckets), bucketField(e.ID)).(string); len(value) != tombBytes {
 			return false
 		}
 	}

@@ -32,11 +32,19 @@ func never(tokens.ID) time.Time { return time.UnixMilli(0) }
 
 func sessions(t testing.TB, client redis.UniversalClient) *Sessions {
 	t.Helper()
-	s, err := NewSessions(Config{Client: client, Born: never})
+	s, err := NewSessions(Config{Client: client, Born: never, Buckets: few})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+// few is a number of buckets.
+func few() uint32 { return 16 }
+
+// kept is what a server keeps of a session, nil if nothing.
+func kept(server *redistest.Server, sid tokens.ID) any {
+	return server.Do("HGET", bucketKey(sid, few()), bucketField(sid))
 }
 
 // login is the refresh token of a session that is old enough to advance.
@@ -68,10 +76,11 @@ func present(t testing.TB, s *Sessions, p authsvc.Presentation, want authsvc.Ver
 // swapped is the step with one part of it replaced.
 func swapped(t testing.TB, old, replacement string) *redis.Script {
 	t.Helper()
-	if n := strings.Count(stepScript, old); n != 1 {
+	whole := stateScript + stepScript
+	if n := strings.Count(whole, old); n != 1 {
 		t.Fatalf("%q is %d times in the step", old, n)
 	}
-	return redis.NewScript(strings.Replace(stepScript, old, replacement, 1))
+	return redis.NewScript(strings.Replace(whole, old, replacement, 1))
 }
 
 const clockCall = `redis.call('TIME')`
@@ -99,7 +108,7 @@ func TestSessions(t *testing.T) {
 		}
 		begin := func() {
 			client := redis.NewClient(&redis.Options{Addr: server.Addr(), ContextTimeoutEnabled: true})
-			s, err := NewSessions(Config{Client: client, Born: never, Timeout: 10 * time.Second})
+			s, err := NewSessions(Config{Client: client, Born: never, Buckets: few, Timeout: 10 * time.Second})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -24,7 +24,12 @@ var ErrUnavailable = errors.New("the Redis of the refresh states can not be used
 // errLate: the step came to its turn after its deadline and was not made.
 var errLate = fmt.Errorf("%w: the step came too late", ErrUnavailable)
 
+// errUnplaced: the number of buckets is not known, so nothing was asked.
+var errUnplaced = errors.New("it was not reached yet")
+
 var (
+	//go:embed state.lua
+	stateScript string // what the others begin with
 	//go:embed step.lua
 	stepScript string
 	//go:embed settle.lua
@@ -35,13 +40,12 @@ const (
 	// latest is the last time, in Unix milliseconds, that a state has room for:
 	// in the year 10889.
 	latest = 1<<48 - 1
+	// longest is the time between a token and its parent, in milliseconds, that
+	// a state has room for: 34 years.
+	longest = 1<<40 - 1
 	// attempts is how often a step is sent that came too late: the first of all
 	// does, because the time in Redis is not known yet.
 	attempts = 3
-	// linger is how much longer than its session a state is kept: the clock of
-	// Redis may be ahead of ours, and a state that goes early would let
-	// replaced tokens in again.
-	linger = time.Minute
 )
 
 // Sessions keeps the refresh states in Redis. It is safe for concurrent use
@@ -50,6 +54,7 @@ type Sessions struct {
 	client  redis.UniversalClient
 	step    *redis.Script
 	settle  *redis.Script
+	buckets func() uint32
 	born    func(tokens.ID) time.Time
 	adopt   bool
 	away    func() bool
@@ -67,8 +72,9 @@ func NewSessions(cfg Config) (*Sessions, error) {
 	}
 	return &Sessions{
 		client:  cfg.Client,
-		step:    redis.NewScript(stepScript),
-		settle:  redis.NewScript(settleScript),
+		step:    redis.NewScript(stateScript + stepScript),
+		settle:  redis.NewScript(stateScript + settleScript),
+		buckets: cfg.Buckets,
 		born:    cfg.Born,
 		adopt:   cfg.AdoptLost,
 		away:    cfg.Away,
@@ -111,7 +117,7 @@ func (s *Sessions) Present(ctx context.Context, p authsvc.Presentation) (authsvc
 func (s *Sessions) try(ctx context.Context, p authsvc.Presentation, params authsvc.Params) (authsvc.Outcome, error) {
 	until, _ := ctx.Deadline()
 	args := arguments(p, params, s.clock.in(time.Until(until)/2))
-	answer, err := s.step.Run(ctx, s.client, []string{stateKey(p.SessionID)}, args...).Int64Slice()
+	answer, err := s.run(ctx, s.step, p.SessionID, args)
 	if err != nil {
 		return authsvc.Outcome{}, unavailable(err)
 	}
@@ -122,12 +128,21 @@ func (s *Sessions) try(ctx context.Context, p authsvc.Presentation, params auths
 	return out, err
 }
 
+// run runs a script on the state of a session, which is in one bucket.
+func (s *Sessions) run(ctx context.Context, script *redis.Script, sid tokens.ID, args []any) ([]int64, error) {
+	n := s.buckets()
+	if n == 0 {
+		return nil, errUnplaced
+	}
+	return script.Run(ctx, s.client, []string{bucketKey(sid, n)}, args...).Int64Slice()
+}
+
 // unavailable tells an error after which a script may have run from one after
 // which it did not: nobody was reached, or Redis has refused.
 func unavailable(err error) error {
 	var dial *net.OpError
 	var refused redis.Error
-	if errors.As(err, &refused) || errors.Is(err, redis.ErrPoolTimeout) || errors.As(err, &dial) && dial.Op == "dial" {
+	if errors.Is(err, errUnplaced) || errors.As(err, &refused) || errors.Is(err, redis.ErrPoolTimeout) || errors.As(err, &dial) && dial.Op == "dial" {
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}
 	return fmt.Errorf("%w: %w: %w", ErrUnavailable, authsvc.ErrUnanswered, err)
@@ -140,7 +155,7 @@ func (s *Sessions) Settle(ctx context.Context, p authsvc.Presentation, granted t
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
-	answer, err := s.settle.Run(ctx, s.client, []string{stateKey(p.SessionID)}, settleArguments(p, granted.UnixMilli())...).Int64Slice()
+	answer, err := s.run(ctx, s.settle, p.SessionID, settleArguments(p, granted.UnixMilli()))
 	switch {
 	case errors.Is(err, redis.ErrClosed):
 		return authsvc.Outcome{}, authsvc.ErrStoreClosed
@@ -155,7 +170,7 @@ func (s *Sessions) Settle(ctx context.Context, p authsvc.Presentation, granted t
 func settleArguments(p authsvc.Presentation, granted int64) []any {
 	return []any{
 		p.Generation, p.IssuedAt, retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(), granted,
-		p.SessionEnd.Add(linger).UnixMilli(), endOf(p), p.ParentIssuedAt,
+		endOf(p), p.ParentIssuedAt, bucketField(p.SessionID),
 	}
 }
 
@@ -165,13 +180,11 @@ func endOf(p authsvc.Presentation) uint32 {
 }
 
 func validate(p authsvc.Presentation) error {
-	if p.IssuedAt > latest { // its parent is older
+	if p.IssuedAt > latest || p.Generation > 0 && p.IssuedAt-p.ParentIssuedAt > longest {
 		return fmt.Errorf("token times: %w", authsvc.ErrBadPresentation)
 	}
 	return p.Validate()
 }
-
-func stateKey(sid tokens.ID) string { return "sr:f:" + string(sid[:]) }
 
 // arguments are the ARGV of the step. After the deadline, by the clock of
 // Redis, it is not made.
@@ -183,18 +196,18 @@ func arguments(p authsvc.Presentation, params authsvc.Params, deadline int64) []
 	return []any{
 		p.Generation, p.IssuedAt, p.ParentIssuedAt,
 		retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(),
-		p.SessionEnd.Add(linger).UnixMilli(), endOf(p), born,
-		deadline,
+		endOf(p), born, deadline, bucketField(p.SessionID),
 	}
 }
 
-// retryHash is that of authsvc.State; "" without an id.
+// retryHash is the begin of the one in authsvc.State; "" without an id. To
+// guess one ends the session, unless it is right at the first attempt.
 func retryHash(p authsvc.Presentation) []byte {
 	if p.RetryID == "" {
 		return nil
 	}
 	sum := sha256.Sum256(append(p.SessionID[:], p.RetryID...))
-	return sum[:8]
+	return sum[:retryBytes]
 }
 
 // outcome reads the answer of the step: a verdict, with the newest token or

@@ -88,8 +88,8 @@ func TestSessionsOfAClusterAreKeptByAllOfIt(t *testing.T) {
 		if got := successor(first, present(t, s, first, authsvc.Replay)); got != second {
 			t.Fatalf("two successors: %+v and %+v", got, second)
 		}
-		owner := cluster.Owner(stateKey(first.SessionID))
-		if n := owner.Do("EXISTS", stateKey(first.SessionID)); n != int64(1) {
+		owner := cluster.Owner(bucketKey(first.SessionID, few()))
+		if kept(owner, first.SessionID) == nil {
 			t.Error("its owner does not have the state")
 		}
 		owners[owner.Addr()] = true
@@ -106,19 +106,23 @@ func TestSessionsOfAClusterAreKeptByAllOfIt(t *testing.T) {
 func TestWhatIsNoStateIsAFaultAndNoVerdict(t *testing.T) {
 	server := redistest.Start(t)
 	s := sessions(t, server.Client(t))
-	for _, value := range []string{"", "x", "s", "x1234567", "x123456789", "s123456789012345", "s12345678901234567", "s12345678",
-		"s1234567890123456123456789", "x1234567890123456", "y1234567890123456", "y12345678"} {
+	for _, size := range []int{0, 1, 2, 3, tombBytes - 1, tombBytes + 1, 17, 19, 24, 26, 64, 1000} {
 		p := login()
-		server.Do("SET", stateKey(p.SessionID), value)
+		value := strings.Repeat("x", size)
+		server.Do("HSET", bucketKey(p.SessionID, few()), bucketField(p.SessionID), value)
 		if out, err := s.Present(t.Context(), p); !errors.Is(err, ErrUnavailable) || out != (authsvc.Outcome{}) {
 			t.Errorf("%q: %+v, %v", value, out, err)
 		}
-		if got := server.Do("GET", stateKey(p.SessionID)); got != value {
+		if out, err := s.Settle(t.Context(), p, time.Now()); !errors.Is(err, ErrUnavailable) || out != (authsvc.Outcome{}) {
+			t.Errorf("settling on %q: %+v, %v", value, out, err)
+		}
+		if got := kept(server, p.SessionID); got != value {
 			t.Errorf("%q became %q", value, got)
 		}
 	}
+	server.Do("FLUSHALL")
 	p := login()
-	server.Do("LPUSH", stateKey(p.SessionID), "1")
+	server.Do("LPUSH", bucketKey(p.SessionID, few()), "1")
 	if _, err := s.Present(t.Context(), p); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("a list: %v", err)
 	}
@@ -152,7 +156,7 @@ func TestBornDecidesOnATokenOfAnUnknownSession(t *testing.T) {
 	p := login()
 	born := time.UnixMilli(p.IssuedAt)
 	var asked tokens.ID
-	cfg := Config{Client: client, Born: func(sid tokens.ID) time.Time { asked = sid; return born.Add(time.Millisecond) }}
+	cfg := Config{Client: client, Buckets: few, Born: func(sid tokens.ID) time.Time { asked = sid; return born.Add(time.Millisecond) }}
 	s, err := NewSessions(cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -182,6 +186,18 @@ func TestTimesThatAStateHasNoRoomForAreRefused(t *testing.T) {
 	}
 	p.IssuedAt = latest
 	present(t, s, p, authsvc.Same)
+	p = login()
+	p.Generation, p.ParentIssuedAt = 1, p.IssuedAt-longest-1
+	if _, err := s.Present(t.Context(), p); !errors.Is(err, authsvc.ErrBadPresentation) {
+		t.Error(err)
+	}
+	p.ParentIssuedAt++
+	p.IssuedAt += 2 * time.Minute.Milliseconds() // taken over as it is
+	p.ParentIssuedAt += 2 * time.Minute.Milliseconds()
+	present(t, s, p, authsvc.Same)
+	if got := present(t, s, p, authsvc.Same); got.ParentIssuedAt != p.ParentIssuedAt {
+		t.Errorf("%+v, want %+v", got, p)
+	}
 }
 
 func TestAnAnswerThatIsNoneIsAFault(t *testing.T) {
@@ -201,16 +217,17 @@ func TestUnusableConfigurationsAreRefused(t *testing.T) {
 	for _, c := range []redis.UniversalClient{prompt, slow, slowCluster, ring} {
 		defer c.Close()
 	}
-	if _, err := NewSessions(Config{Client: prompt, AdoptLost: true}); err != nil {
+	if _, err := NewSessions(Config{Client: prompt, Buckets: few, AdoptLost: true}); err != nil {
 		t.Fatal(err)
 	}
 	for part, cfg := range map[string]Config{
-		"Client":                {Born: never},
-		"Born":                  {Client: prompt},
-		"Timeout":               {Client: prompt, Born: never, Timeout: -1},
-		"ContextTimeoutEnabled": {Client: slow, Born: never},
-		"must have":             {Client: slowCluster, Born: never},
-		"Ring":                  {Client: ring, Born: never},
+		"Client":                {Born: never, Buckets: few},
+		"Born":                  {Client: prompt, Buckets: few},
+		"Buckets":               {Client: prompt, Born: never},
+		"Timeout":               {Client: prompt, Born: never, Buckets: few, Timeout: -1},
+		"ContextTimeoutEnabled": {Client: slow, Born: never, Buckets: few},
+		"must have":             {Client: slowCluster, Born: never, Buckets: few},
+		"Ring":                  {Client: ring, Born: never, Buckets: few},
 	} {
 		if _, err := NewSessions(cfg); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), part) {
 			t.Errorf("%s: %v", part, err)

@@ -46,7 +46,7 @@ func TestNobodyWaitsForARedisThatIsKnownToBeAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	away := true
-	s, err := NewSessions(Config{Client: server.Client(t), Born: never, Away: func() bool { return away }})
+	s, err := NewSessions(Config{Client: server.Client(t), Born: never, Buckets: few, Away: func() bool { return away }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestAStepThatIsGivenUpIsNotMadeLater(t *testing.T) {
 					t.Fatal("the step never came to its turn")
 				}
 			}
-			if n := server.Do("EXISTS", stateKey(p.SessionID)); n != c.kept {
+			if n := server.Do("HEXISTS", bucketKey(p.SessionID, few()), bucketField(p.SessionID)); n != c.kept {
 				t.Errorf("%d states", n)
 			}
 		})
@@ -103,24 +103,24 @@ func evals(server *redistest.Server) string {
 	return calls
 }
 
-// lastArg keeps the last argument of each command.
-type lastArg struct{ value any }
+// lastButOne keeps that argument of each command.
+type lastButOne struct{ value any }
 
-func (l *lastArg) DialHook(next redis.DialHook) redis.DialHook { return next }
-func (l *lastArg) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+func (l *lastButOne) DialHook(next redis.DialHook) redis.DialHook { return next }
+func (l *lastButOne) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		args := cmd.Args()
-		l.value = args[len(args)-1]
+		l.value = args[len(args)-2]
 		return next(ctx, cmd)
 	}
 }
-func (l *lastArg) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+func (l *lastButOne) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return next
 }
 
 func TestHalfOfTheTimeIsLeftForTheAnswer(t *testing.T) {
 	client := redistest.Start(t).Client(t)
-	sent := new(lastArg)
+	sent := new(lastButOne)
 	client.AddHook(sent)
 	s := sessions(t, client)
 	s.timeout = time.Minute

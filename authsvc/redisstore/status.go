@@ -44,13 +44,21 @@ func (l *Log) Away() bool {
 	}
 }
 
+// Buckets returns in how many buckets the refresh states are, for all replicas;
+// 0 before Redis was reached.
+func (l *Log) Buckets() uint32 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.era.buckets
+}
+
 // Sessions returns the refresh states in the same Redis. What the log knows of
-// Redis they need not find out: that it is away, and since when no revocation
-// is unknown here, whatever Redis has forgotten.
+// Redis they need not find out: that it is away, where in it the states are,
+// and since when no revocation is unknown here, whatever Redis has forgotten.
 func (l *Log) Sessions() (*Sessions, error) {
 	complete := func(tokens.ID) time.Time {
 		since, _ := l.Complete() // known, or it is away
 		return since
 	}
-	return NewSessions(Config{Client: l.stream.client, Born: complete, Away: l.Away})
+	return NewSessions(Config{Client: l.stream.client, Born: complete, Buckets: l.Buckets, Away: l.Away})
 }

@@ -65,23 +65,32 @@ type place struct {
 	nonce  string
 }
 
-// era is the epoch as Redis keeps it: "<16 hex digits>:<born, Unix ms>".
+// era is the epoch as Redis keeps it: "<16 hex digits>:<born, Unix ms>:<buckets>".
+// The number of buckets is in it because all replicas must go by the same one,
+// and whatever happens to it happens to the epoch, which is looked at in each
+// turn.
 type era struct {
-	text string // "" where there is none
-	id   uint64 // 0 where there is none, or none that can be read
-	born time.Time
+	text    string // "" where there is none
+	id      uint64 // 0 where there is none, or none that can be read
+	born    time.Time
+	buckets uint32 // 0 where none can be read
 }
 
 // parseEra reads an epoch. One that can not be read has the id 0, as one that
 // is not there, and is replaced like it.
 func parseEra(text string) era {
-	id, born, _ := strings.Cut(text, ":")
+	id, rest, _ := strings.Cut(text, ":")
+	born, buckets, _ := strings.Cut(rest, ":")
 	n, err1 := strconv.ParseUint(id, 16, 64)
 	ms, err2 := strconv.ParseInt(born, 10, 64)
 	if len(id) != 16 || err1 != nil || err2 != nil {
 		return era{text: text}
 	}
-	return era{text: text, id: n, born: time.UnixMilli(ms)}
+	b, err := strconv.ParseUint(buckets, 10, 32)
+	if err != nil {
+		b = 0
+	}
+	return era{text: text, id: n, born: time.UnixMilli(ms), buckets: uint32(b)}
 }
 
 // appended is one append as it was read.
@@ -125,16 +134,16 @@ func (s *stream) turn(ctx context.Context, at era, from place, most int, blobs [
 // replace makes a new epoch in the place of old, unless somebody else has. A
 // log that was rolled back goes on remembering since when it did; one that is
 // gone begins anew.
-func (s *stream) replace(ctx context.Context, old era) (era, error) {
+func (s *stream) replace(ctx context.Context, old era, buckets uint32) (era, error) {
 	born := ""
 	if old.id != 0 {
 		born = strconv.FormatInt(old.born.UnixMilli(), 10)
 	}
-	text, err := s.epoch.Run(ctx, s.client, []string{s.epochKey}, old.text, hex.EncodeToString([]byte(nonce())), born).Text()
+	text, err := s.epoch.Run(ctx, s.client, []string{s.epochKey}, old.text, hex.EncodeToString([]byte(nonce())), born, buckets).Text()
 	if err != nil {
 		return era{}, err
 	}
-	if now := parseEra(text); now.id != 0 {
+	if now := parseEra(text); now.id != 0 && now.buckets != 0 {
 		return now, nil
 	}
 	return era{}, errDamagedLog

@@ -4,6 +4,7 @@ import (
 	"context"
 	_ "embed" // the script
 	"fmt"
+	"slices"
 
 	"github.com/redis/go-redis/v9"
 
@@ -17,29 +18,51 @@ var tombScript string
 // so that logout wins the race with a refresh at another replica that has not
 // heard of it yet. It is no more than that: whoever has heard of it asks no
 // state at all.
-type tombs struct{ client redis.UniversalClient }
+type tombs struct {
+	client  redis.UniversalClient
+	buckets func() uint32
+	script  *redis.Script
+}
 
-func newTombs(client redis.UniversalClient) *tombs { return &tombs{client} }
+func newTombs(client redis.UniversalClient, buckets func() uint32) *tombs {
+	return &tombs{client, buckets, redis.NewScript(stateScript + tombScript)}
+}
 
 const tombBatch = 500
 
-// write ends the sessions among the entries.
+// write ends the sessions that the entries revoke.
 func (t *tombs) write(ctx context.Context, entries []revocation.Entry) error {
-	for len(entries) > 0 {
-		n := min(len(entries), tombBatch)
-		_, err := t.client.Pipelined(ctx, func(p redis.Pipeliner) error {
-			for _, e := range entries[:n] {
-				p.Eval(ctx, tombScript, []string{stateKey(e.ID)}, e.T, e.Exp, 0)
-			}
-			return nil
-		})
+	for batch := range slices.Chunk(entries, tombBatch) {
+		err := t.send(ctx, batch, t.script.EvalSha)
+		if redis.HasErrorPrefix(err, "NOSCRIPT") { // on some server; it knows it by this
+			err = t.send(ctx, batch, t.script.Eval)
+		}
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
-		entries = entries[n:]
 	}
 	return nil
 }
+
+func (t *tombs) send(ctx context.Context, entries []revocation.Entry, run evaluation) error {
+	buckets := t.buckets()
+	if buckets == 0 {
+		return errUnplaced
+	}
+	_, err := t.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		for _, e := range entries {
+			run(ctx, p, []string{bucketKey(e.ID, buckets)}, tombArguments(e)...)
+		}
+		return nil
+	})
+	return err
+}
+
+// tombArguments are the ARGV of tomb.lua.
+func tombArguments(e revocation.Entry) []any { return []any{e.T, e.Exp, bucketField(e.ID)} }
+
+// evaluation is a way to run a script: by its text or by its hash.
+type evaluation func(ctx context.Context, c redis.Scripter, keys []string, args ...any) *redis.Cmd
 
 func sessionsAmong(entries []revocation.Entry) (sessions []revocation.Entry) {
 	for _, e := range entries {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sealring-dev/sealring/authsvc/redisstore"
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
 )
@@ -42,6 +43,7 @@ type settings struct {
 	Redis         tokens.Secret // a password may be in it
 	RedisPassword tokens.Secret
 	RedisCAFile   string
+	RedisSessions uint64
 
 	MasterKey      tokens.Secret
 	OtherMasterKey tokens.Secret
@@ -77,6 +79,7 @@ func (s *settings) declared() []setting {
 		address("redis", &s.Redis, "Redis that the replicas share: redis://HOST:PORT, redis-sentinel://HOST,HOST/NAME or redis-cluster://HOST,HOST; rediss for TLS; empty: one service with its embedded store"),
 		secret("redis_password", &s.RedisPassword, "password of the Redis servers"),
 		text("redis_ca_file", &s.RedisCAFile, "", "certificates (PEM) that vouch for a rediss server; empty: those of the system"),
+		number("redis_sessions", &s.RedisSessions, redisstore.DefaultSessions, "about how many sessions, refreshed at least once, there will be at a time: their states in Redis are packed for as many; taken when Redis is used for the first time, of no effect later"),
 
 		list("peers", &s.Peers, "URLs of the other replicas, past any balancer: while redis is away this one learns from their feeds what they revoke; with client_id and client_secret"),
 		text("refresh_outage", &s.RefreshOutage, "degrade", "what a refresh gets while the store does not answer: degrade (an access token, for 15m at most) or strict (503)"),

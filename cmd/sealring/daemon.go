@@ -45,7 +45,7 @@ func openDaemon(ctx context.Context, s *settings, client redis.UniversalClient, 
 	}
 	cfg.Log, cfg.Sessions = d.store, d.store
 	if client != nil {
-		if d.shared, err = openShared(client, d.store, log); err != nil {
+		if d.shared, err = openShared(client, d.store, s.RedisSessions, log); err != nil {
 			return nil, errors.Join(err, d.store.Close())
 		}
 		cfg.Log, cfg.Sessions, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.log.Skew

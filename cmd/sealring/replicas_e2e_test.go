@@ -50,9 +50,12 @@ func TestReplicasShareWhatWasRevoked(t *testing.T) {
 	redis := redistest.Start(t)
 	base := newSite(t)
 	base.moveRing(t, redis)
-	a, b := base.replica(t, "--redis", redis.URL()), base.replica(t, "--redis", redis.URL())
+	a, b := base.replica(t, "--redis", redis.URL(), "--redis-sessions", "64000"), base.replica(t, "--redis", redis.URL())
 	a.startAuth(t)
 	b.startAuth(t)
+	if epoch := redis.Do("GET", "sr:{sealring}:re").(string); !strings.HasSuffix(epoch, ":1000") {
+		t.Errorf("%s is not made for 64,000 sessions", epoch)
+	}
 	for _, r := range []*site{a, b} {
 		base.proxy.target.Store(r.addr())
 		r.startDemo(t)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -58,6 +59,17 @@ func duration(name string, into *time.Duration, def time.Duration, help string) 
 			return fmt.Errorf("%q is not a duration of whole seconds like 90s, 5m or 12h", v)
 		}
 		*into = d
+		return nil
+	}}
+}
+
+func number(name string, into *uint64, def uint64, help string) setting {
+	return setting{name: name, kind: "number", def: strconv.FormatUint(def, 10), help: help, parse: func(v string) error {
+		n, err := strconv.ParseUint(v, 10, 64)
+		if err != nil || n == 0 {
+			return fmt.Errorf("%q is not a number like 1000000", v)
+		}
+		*into = n
 		return nil
 	}}
 }
