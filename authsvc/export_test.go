@@ -33,3 +33,6 @@ func (s *Service) FlushFeed() { s.hub.locked(s.hub.flush) }
 
 // FramesKept is how many frames a subscriber may be behind.
 const FramesKept = windowFrames
+
+// SetClock makes the service go by another clock, before it runs.
+func (s *Service) SetClock(now func() time.Time) { s.now = now }

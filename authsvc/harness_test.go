@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,7 +52,8 @@ type world struct {
 	logged *lines
 	stop   func()
 	file   string
-	adopt  bool // the store takes tokens older than itself
+	adopt  bool          // the store takes tokens older than itself
+	ahead  *atomic.Int64 // how far the clock of the store is ahead, in nanoseconds; nil: not at all
 
 	before func(*authsvc.Service) // what to do with the service before it runs; nil: nothing
 }
@@ -95,7 +97,7 @@ func (w *world) makeUsers() {
 func (w *world) start(change ...func(*authsvc.Config)) {
 	t := w.t
 	t.Helper()
-	store, err := boltstore.Open(w.file, boltstore.Options{AdoptLost: w.adopt})
+	store, err := boltstore.Open(w.file, boltstore.Options{AdoptLost: w.adopt, Now: w.now})
 	must(t, err)
 	w.log, w.store = &faultyLog{Log: store}, &faultySessions{Sessions: store}
 	clients, err := users.OpenClients(filepath.Join(t.TempDir(), "clients.json"))
@@ -140,6 +142,21 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 	})
 	t.Cleanup(w.stop)
 	w.eventually("ready", func() bool { return w.get(w.admin+"/readyz").status == 200 })
+}
+
+// now reads the clock of the store.
+func (w *world) now() time.Time {
+	if w.ahead == nil {
+		return time.Now()
+	}
+	return time.Now().Add(time.Duration(w.ahead.Load()))
+}
+
+// pass lets so much time pass on it that the next refresh advances.
+func (w *world) pass() {
+	if w.ahead != nil {
+		w.ahead.Add(int64(authsvc.DefaultGrace + time.Millisecond))
+	}
 }
 
 func listen(t *testing.T) net.Listener {

@@ -52,7 +52,7 @@ func TestStore(t *testing.T) {
 			n := 0
 			storetest.Run(t, func(t *testing.T) *storetest.Subject {
 				n++
-				r := &replica{t: t, namespace: fmt.Sprint("n", n), dir: t.TempDir(), client: client}
+				r := &replica{t: t, namespace: fmt.Sprint("n", n), dir: t.TempDir(), client: client, expects: 500} // a few buckets
 				r.open()
 				subject := &storetest.Subject{Now: r.now, Pass: r.pass, Log: r.log, Sessions: r.sessions, Close: func() error { return r.close() }}
 				subject.Restart = func(t *testing.T) {
