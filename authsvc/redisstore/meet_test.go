@@ -54,7 +54,7 @@ func TestDeploymentsThatShareARedisStayApart(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	a, other := shared(t, server), idle(t, server)
-	other.namespace = "other"
+	other.namespace, other.expects = "other", 128
 	other.open()
 	x, y := fresh(), fresh()
 	a.must(x)
@@ -66,6 +66,24 @@ func TestDeploymentsThatShareARedisStayApart(t *testing.T) {
 	}
 	if pa, pb := a.watch().at(), other.watch().at(); pa.Epoch == pb.Epoch {
 		t.Error("they share an epoch")
+	}
+	if n, m := a.log.Buckets(), other.log.Buckets(); n != bucketsFor(DefaultSessions) || m != 2 {
+		t.Errorf("%d and %d buckets", n, m)
+	}
+	// They may well share a bucket.
+	p, q := login(), login()
+	q.SessionID = p.SessionID
+	q.SessionID[0], q.SessionID[15] = 0, p.SessionID[15]+1
+	p.SessionID[0], p.SessionID[1], q.SessionID[1] = 0, 0, 0
+	for _, one := range []struct {
+		r *replica
+		p authsvc.Presentation
+	}{{a, p}, {other, q}} {
+		second := successor(one.p, present(t, one.r.sessions, one.p, authsvc.Advance))
+		present(t, one.r.sessions, second, authsvc.Same)
+		if n := server.Do("HEXISTS", "sr:b:0", bucketField(one.p.SessionID)); n != int64(1) {
+			t.Errorf("%s: not in the first bucket", one.r.namespace)
+		}
 	}
 }
 
