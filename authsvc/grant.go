@@ -31,7 +31,7 @@ type grant struct {
 
 // What a token takes of one user; verifiers refuse more.
 const (
-	maxList  = 64   // roles, scopes
+	maxList  = 255  // roles, scopes
 	maxScope = 4096 // bytes, joined
 )
 

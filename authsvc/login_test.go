@@ -144,7 +144,7 @@ func TestLoginRefusesDataThatDoesNotFit(t *testing.T) {
 	}
 	// what can not even be signed says so in the same way
 	w.users.with(func(u *authsvc.User) {
-		for i := range 65 {
+		for i := range 256 {
 			u.Roles = append(u.Roles, fmt.Sprint("role", i))
 		}
 	})

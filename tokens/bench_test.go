@@ -1,6 +1,7 @@
 package tokens_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/sealring-dev/sealring/keys"
@@ -84,6 +85,24 @@ func BenchmarkHostileHeader(b *testing.B) {
 			for b.Loop() {
 				if _, err := tokens.Verify(raw, src, e, noon); err == nil {
 					b.Fatal("accepted")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkOpenSession by the size of the session: what packing and squeezing
+// cost beside the token's own verification.
+func BenchmarkOpenSession(b *testing.B) {
+	f := setup(b)
+	for _, roles := range []int{1, 20, 110} {
+		token := must[string](b)(tokens.Sign(withRoles(roles), f.es))
+		raw := must[string](b)(tokens.SealSession(annsSession(token), f.cookie))
+		b.Run(fmt.Sprint(roles, " roles"), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := tokens.OpenSession(raw, f.src, noon); err != nil {
+					b.Fatal(err)
 				}
 			}
 		})

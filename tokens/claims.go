@@ -8,7 +8,7 @@ import (
 // it belongs to. Every time is a whole second, in UTC; Sign rounds down.
 //
 // A text is 1 to 255 bytes of UTF-8 (an issuer to 512) without control
-// characters, since it may end up in a header line. A list has at most 64.
+// characters, since it may end up in a header line. A list has at most 255.
 type Claims struct {
 	Issuer    string    // iss
 	Subject   string    // sub
@@ -32,7 +32,7 @@ const MaxLifetime = 24 * time.Hour
 const (
 	maxIssuer = 512
 	maxText   = 255 // OpenID Connect Core §2 has this for sub
-	maxList   = 64
+	maxList   = 255
 	maxScope  = 4096
 	maxTime   = 1<<32 - 1 // revocations count in 32 bits: to the year 2106
 )

@@ -50,7 +50,11 @@ var claimNames = [...]string{
 	"sid", "scope", "roles", "auth_time", "nbf", "cnf",
 }
 
-const required = 7
+// Places in claimNames.
+const (
+	required      = 7 // the first ones
+	claimAuthTime = 10
+)
 
 // parsed are the claims as they stand in a payload.
 type parsed struct {

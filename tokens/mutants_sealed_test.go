@@ -222,8 +222,8 @@ func aScope(rng *rand.Rand) field {
 
 // texts is a count and as many texts; least is how many there must be.
 func texts(rng *rand.Rand, least int, item func(*rand.Rand) field) field {
-	n := pick(rng, 0, 1, 1, 1, 2, 3, 64, 65)
-	list := field{string([]byte{byte(n)}), n < least || n > 64}
+	n := pick(rng, 0, 1, 1, 1, 2, 3, 64, 255)
+	list := field{string([]byte{byte(n)}), n < least}
 	for range n {
 		f := item(rng)
 		if n > 3 {

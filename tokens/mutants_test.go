@@ -336,7 +336,7 @@ func claimValue(rng *rand.Rand, name string) value {
 	case "aud", "roles":
 		return pick(rng, list("orders"), list("stock"), list("a", "orders"), list(), str("orders"), str("stock"), str(""),
 			list(""), other("[1]"), other(`["orders",null]`), other(`[["orders"]]`), other("{}"), other("null"), junk(`["orders",]`),
-			list(strings.Split(strings.Repeat("x", 64), "")...), list(strings.Split(strings.Repeat("x", 65), "")...))
+			list(strings.Split(strings.Repeat("x", 255), "")...), list(strings.Split(strings.Repeat("x", 256), "")...))
 	case "jti", "sid":
 		return pick(rng, str(id(5).String()), str(id(5).String()[:21]), str(strings.Repeat("A", 22)), str(id(5).String()+"A"),
 			str(id(5).String()[:21]+"B"), num(5), other("null"), str(""))

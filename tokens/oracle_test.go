@@ -131,7 +131,7 @@ func goodList(list []string) bool {
 			return false
 		}
 	}
-	return len(list) >= 1 && len(list) <= 64
+	return len(list) >= 1 && len(list) <= 255
 }
 
 func goodScope(s string) bool {

@@ -267,7 +267,7 @@ func TestSealRefreshRefuses(t *testing.T) {
 		"no subject":           func(r *tokens.Refresh) { r.Subject = "" },
 		"no client":            func(r *tokens.Refresh) { r.ClientID = "" },
 		"no audience":          func(r *tokens.Refresh) { r.Audience = nil },
-		"too many audiences":   func(r *tokens.Refresh) { r.Audience = strings.Split(strings.Repeat("a", 65), "") },
+		"too many audiences":   func(r *tokens.Refresh) { r.Audience = strings.Split(strings.Repeat("a", 256), "") },
 		"a scope with a blank": func(r *tokens.Refresh) { r.Scope = []string{"a b"} },
 		"no login":             func(r *tokens.Refresh) { r.AuthTime = time.Time{} },
 		"no end":               func(r *tokens.Refresh) { r.SessionEnd = time.Time{} },

@@ -12,10 +12,11 @@ import (
 // Session is the content of a session cookie: the access token, sealed, with
 // the session's private data.
 //
-// Its plaintext is, in this order: version byte 1; the token's header, payload
-// and signature, each as two bytes of length and the decoded bytes, since
-// base64 inside the cookie's base64 would cost a third; Data likewise; Version,
-// SessionEnd and IdleEnd as four bytes each, times in Unix seconds.
+// Its plaintext is, in this order: one byte that tells the form of the token;
+// the token, in two or three blocks, which are two bytes of length and the
+// bytes; Data as a block; Version, SessionEnd and IdleEnd as four bytes each,
+// times in Unix seconds. A token that Sign has made takes about half of its
+// length, and much less where it lists many roles: see pack.
 type Session struct {
 	Token      string    // the access token, to be verified like any other
 	Data       []byte    // a JSON object in strict form (no duplicate names, at most 8 deep), or nil
@@ -24,7 +25,13 @@ type Session struct {
 	IdleEnd    time.Time // end unless renewed before; whole seconds
 }
 
-const sessionVersion = 1
+// The forms of a token in the plaintext. They count as versions do: whatever
+// else changes takes the next number.
+const (
+	formParts    = 1 // its header, payload and signature, decoded
+	formPacked   = 2 // what it consists of, and its texts
+	formSqueezed = 3 // the same, with the texts squeezed
+)
 
 // ErrSession is returned by SealSession for a session that is not well formed.
 var ErrSession = errors.New("tokens: malformed session")
@@ -78,13 +85,8 @@ func (s *Session) encode() ([]byte, error) {
 		return nil, fmt.Errorf("%w: ends", ErrSession)
 	}
 	w := writer{out: make([]byte, 0, len(s.Token)+len(s.Data)+32)}
-	w.byte(sessionVersion)
-	for _, part := range token.parts[:jws] {
-		v, err := decode(part)
-		if err != nil {
-			return nil, fmt.Errorf("%w: token", ErrSession)
-		}
-		w.block(v)
+	if !w.token(token.parts[:jws]) {
+		return nil, fmt.Errorf("%w: token", ErrSession)
 	}
 	w.block(s.Data)
 	w.uint32(s.Version)
@@ -95,15 +97,69 @@ func (s *Session) encode() ([]byte, error) {
 
 func parseSession(plain []byte) (*Session, bool) {
 	f := fields{in: plain}
-	f.demand(f.byte() == sessionVersion)
-	header, payload, signature := f.block(), f.block(), f.block()
-	f.demand(len(header) > 0 && len(payload) > 0 && len(signature) > 0)
-	s := &Session{Token: compact(header, payload, signature)}
+	s := &Session{Token: f.token()}
 	if data := f.block(); len(data) > 0 {
 		s.Data = data
 	}
 	s.Version, s.SessionEnd, s.IdleEnd = f.uint32(), f.time(), f.time()
 	return s, f.done() && validData(s.Data)
+}
+
+// token writes the token in the shortest of its forms.
+func (w *writer) token(parts []string) bool {
+	var raw [jws][]byte
+	for i, part := range parts {
+		v, err := decode(part)
+		if err != nil {
+			return false
+		}
+		raw[i] = v
+	}
+	fixed, texts, ok := pack(raw[0], raw[1], raw[2])
+	if !ok {
+		w.byte(formParts)
+		for _, v := range raw {
+			w.block(v)
+		}
+		return true
+	}
+	form := byte(formPacked)
+	if squeezed, ok := squeeze(texts); ok {
+		form, texts = formSqueezed, squeezed
+	}
+	w.byte(form)
+	w.block(fixed)
+	w.block(texts)
+	return true
+}
+
+func (f *fields) token() string {
+	form := f.byte()
+	switch form {
+	case formParts:
+		header, payload, signature := f.block(), f.block(), f.block()
+		f.demand(len(header) > 0 && len(payload) > 0 && len(signature) > 0)
+		return compact(header, payload, signature)
+	case formPacked, formSqueezed:
+		fixed, texts := f.block(), f.block()
+		return f.unpacked(fixed, texts, form == formSqueezed)
+	}
+	f.bad = true
+	return ""
+}
+
+func (f *fields) unpacked(fixed, texts []byte, squeezed bool) string {
+	if f.bad {
+		return ""
+	}
+	ok := true
+	if squeezed {
+		texts, ok = unsqueeze(texts)
+		f.demand(ok)
+	}
+	token, ok := unpack(&fields{in: fixed}, &fields{in: texts})
+	f.demand(ok)
+	return token
 }
 
 // compact is the compact form of the three parts of a JWS.
