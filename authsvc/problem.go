@@ -208,7 +208,7 @@ func oauthInvalid(description string) error {
 func (s *front) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 	e, p := oauthErrorOf(err)
 	s.note(r, p)
-	rep, err := jsonReply(e.status, openapi.OAuthError{Error: e.code, ErrorDescription: e.description})
+	rep, err := jsonReply(e.status, openapi.OAuthError{Error: e.code, ErrorDescription: describable(e.description)})
 	if err != nil { // can not be: strings
 		w.WriteHeader(e.status)
 		return
@@ -219,6 +219,21 @@ func (s *front) failOAuth(w http.ResponseWriter, r *http.Request, err error) {
 		rep.header.Set("WWW-Authenticate", basicChallenge)
 	}
 	rep.write(w)
+}
+
+// describable puts a text into the characters that an error_description may
+// have (RFC 6749 §5.2): printable ASCII without the double quote and the
+// backslash. What it quotes of a request may hold anything.
+func describable(s string) string {
+	return strings.Map(func(c rune) rune {
+		switch {
+		case c == '"':
+			return '\''
+		case c < ' ' || c > '~' || c == '\\':
+			return '?'
+		}
+		return c
+	}, s)
 }
 
 // oauthErrorOf says in RFC 6749's words what the problem says in ours.

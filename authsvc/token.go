@@ -108,20 +108,28 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 }
 
 // narrowed returns the scopes asked for, which must be among those granted;
-// all of them when none was asked for.
+// all of them when none was asked for. Spaces stand between them, and no other
+// blank (RFC 6749 §3.3).
 func narrowed(granted []string, asked string) ([]string, error) {
 	if asked == "" {
 		return granted, nil
 	}
-	scopes := strings.Fields(asked)
+	scopes := strings.FieldsFunc(asked, func(c rune) bool { return c == ' ' })
+	if len(scopes) == 0 {
+		return nil, badScope("scope has only blanks")
+	}
 	slices.Sort(scopes)
 	scopes = slices.Compact(scopes)
 	for _, scope := range scopes {
 		if !slices.Contains(granted, scope) {
-			return nil, &oauthError{400, openapi.OAuthErrorErrorInvalidScope, "scope " + quote(scope) + " is not granted"}
+			return nil, badScope("scope " + quote(scope) + " is not granted")
 		}
 	}
 	return scopes, nil
+}
+
+func badScope(description string) error {
+	return &oauthError{400, openapi.OAuthErrorErrorInvalidScope, description}
 }
 
 // tokenReply is RFC 6749 §5.1.
