@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -28,6 +29,11 @@ type Config struct {
 	// machine. Their pages may use the cookies from another origin than the
 	// Issuer's. Zero: no other origin may.
 	AppOrigins []string
+
+	// TrustedProxies are the networks of the reverse proxies before the service,
+	// whose X-Forwarded-For tells where a request comes from. It is used in
+	// reports alone. Zero: there are none, and a request comes from its peer.
+	TrustedProxies []netip.Prefix
 
 	AccessTTL    time.Duration // life of an access token; zero: 5 min, at most 15 min
 	IdleTTL      time.Duration // a session ends when unused for so long; zero: 30 min

@@ -67,7 +67,7 @@ type Params struct {
 // it is always the parent and rows 4 and 6 decide exactly.
 func Step(s State, p Presentation, params Params, now int64) (State, Outcome) {
 	if s.Dead.Type != 0 { // row 1
-		return s, Outcome{Verdict: Revoked, Revocation: s.Dead}
+		return s, Outcome{Verdict: Revoked, Row: 1, Revocation: s.Dead}
 	}
 	known := s
 	if !known.Known {
@@ -81,10 +81,14 @@ func Step(s State, p Presentation, params Params, now int64) (State, Outcome) {
 		return renew(s, p.state(), p, now)
 	case current(known, p, grace):
 		return renew(s, known, p, now)
-	case isParent(known, p) && replayable(known, p, grace, now): // rows 4 and 5
-		return s, granted(Replay, known)
+	case p.Generation >= known.Generation:
+		return kill(known, p, 3, now)
+	case isParent(known, p) && early(known, p, grace, now):
+		return s, granted(Replay, 4, known)
+	case isParent(known, p) && proven(known, p):
+		return s, granted(Replay, 5, known)
 	}
-	return kill(known, p, now) // rows 3 and 6
+	return kill(known, p, 6, now)
 }
 
 // behind: row 2, the store has lost the lineage that this token belongs to.
@@ -102,11 +106,13 @@ func isParent(s State, p Presentation) bool {
 	return uint64(p.Generation)+1 == uint64(s.Generation)
 }
 
-// replayable: rows 4 and 5, for the parent of the newest.
-func replayable(s State, p Presentation, grace, now int64) bool {
-	if now-s.IssuedAt <= grace && distance(p.IssuedAt, s.ParentIssuedAt) <= grace {
-		return true
-	}
+// early: row 4, for the parent of the newest.
+func early(s State, p Presentation, grace, now int64) bool {
+	return now-s.IssuedAt <= grace && distance(p.IssuedAt, s.ParentIssuedAt) <= grace
+}
+
+// proven: row 5, for the parent of the newest.
+func proven(s State, p Presentation) bool {
 	return p.IssuedAt == s.ParentIssuedAt && (p.Bound || s.Retry == Unclaimed || sameRetry(s.Retry, p.retry()))
 }
 
@@ -116,9 +122,9 @@ func replayable(s State, p Presentation, grace, now int64) bool {
 func renew(old, newest State, p Presentation, now int64) (State, Outcome) {
 	if now-newest.IssuedAt <= p.grace().Milliseconds() { // M is G + 1 ms
 		if !old.Known && newest.Generation == 0 {
-			return old, granted(Same, newest)
+			return old, granted(Same, 2, newest)
 		}
-		return newest, granted(Same, newest)
+		return newest, granted(Same, 2, newest)
 	}
 	next := State{
 		Known:          true,
@@ -127,19 +133,19 @@ func renew(old, newest State, p Presentation, now int64) (State, Outcome) {
 		ParentIssuedAt: newest.IssuedAt,
 		Retry:          p.retry(),
 	}
-	return next, granted(Advance, next)
+	return next, granted(Advance, 2, next)
 }
 
 // kill ends the session: its tombstone is kept as long as any of its tokens
 // could be presented.
-func kill(s State, p Presentation, now int64) (State, Outcome) {
+func kill(s State, p Presentation, row uint8, now int64) (State, Outcome) {
 	s.Known = true
 	s.Dead = revocation.SessionEntry(p.SessionID, time.UnixMilli(now), p.SessionEnd)
-	return s, Outcome{Verdict: Theft, Revocation: s.Dead}
+	return s, Outcome{Verdict: Theft, Row: row, Generation: s.Generation, Revocation: s.Dead}
 }
 
-func granted(v Verdict, s State) Outcome {
-	return Outcome{Verdict: v, Generation: s.Generation, IssuedAt: s.IssuedAt, ParentIssuedAt: s.ParentIssuedAt}
+func granted(v Verdict, row uint8, s State) Outcome {
+	return Outcome{Verdict: v, Row: row, Generation: s.Generation, IssuedAt: s.IssuedAt, ParentIssuedAt: s.ParentIssuedAt}
 }
 
 // state is the state in which the presented token is the newest.

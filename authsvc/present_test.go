@@ -2,6 +2,8 @@ package authsvc
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -97,10 +99,13 @@ func TestStep(t *testing.T) {
 			if out.Verdict != c.want {
 				t.Fatalf("%v, want %v", out.Verdict, c.want)
 			}
+			if row := fmt.Sprintf("row %d:", out.Row); !strings.HasPrefix(name, row) && (out.Row != 2 || c.state.Known) {
+				t.Errorf("by %s", row)
+			}
 			switch {
 			case c.want == Theft:
 				want := revocation.SessionEntry(sid, time.UnixMilli(c.now), c.shown.SessionEnd)
-				if next.Dead != want || out.Revocation != want {
+				if next.Dead != want || out.Revocation != want || out.Generation != c.state.Generation {
 					t.Errorf("tombstone %+v, outcome %+v, want %+v", next.Dead, out.Revocation, want)
 				}
 			case c.want == Revoked && out.Revocation != c.state.Dead:

@@ -216,6 +216,7 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 		return s.ended(r, t, out)
 	}
 	s.progress.note(t.SessionID, out, !g.quiet)
+	s.divergent(r.Context(), t, out, s.sender(r))
 	g.idleEnd = s.idleAfter(t, out.IssuedAt, g.quiet)
 	g.refresh = successor(t, out, g.idleEnd)
 	return nil
@@ -262,7 +263,7 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Pr
 	cause = fmt.Errorf("presenting a refresh token: %w", cause)
 	switch {
 	case s.cfg.StrictRefresh:
-		s.unsettled.add(attempt{shown, now, t.Subject}) // the step may have been made
+		s.unsettled.add(attempt{shown, now, t, s.sender(r)}) // the step may have been made
 		return unavailable(cause)
 	case now.Sub(s.hub.AsOf()) > maxKnowledge:
 		return unavailable(cause)
@@ -270,7 +271,7 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Pr
 		return unavailable(fmt.Errorf("%w; an older token than the newest that is known", cause))
 	}
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
-	s.unsettled.add(attempt{shown, now, t.Subject})
+	s.unsettled.add(attempt{shown, now, t, s.sender(r)})
 	g.refresh, g.idleEnd = nil, t.IdleEnd
 	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(jittered(maxDegradedLife)))
 	return nil
@@ -284,8 +285,7 @@ func (s *Service) ended(r *http.Request, t *tokens.Refresh, out Outcome) error {
 	switch out.Verdict {
 	case Theft:
 		reason = openapi.ProblemReasonReused
-		s.log.WarnContext(r.Context(), "refresh token used again", "sid", t.SessionID, "sub", t.Subject,
-			"generation", t.Generation, "request_id", requestID(r))
+		s.theft(r.Context(), t, out, s.sender(r))
 	case Revoked:
 		reason = openapi.ProblemReasonRevoked
 	}

@@ -29,6 +29,7 @@ type Service struct {
 	refused   *refusals
 	unsettled unsettled
 	progress  progress
+	receivers receivers
 	public    http.Handler
 	admin     http.Handler
 }

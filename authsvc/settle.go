@@ -24,18 +24,18 @@ func Settle(s State, p Presentation, at int64) (State, Outcome) {
 	lineage := isParent(s, p) && p.IssuedAt == s.ParentIssuedAt
 	switch {
 	case s.Dead.Type != 0:
-		return s, Outcome{Verdict: Revoked, Revocation: s.Dead}
+		return s, Outcome{Verdict: Revoked, Row: 1, Revocation: s.Dead}
 	case !s.Known || behind(s, p) || current(s, p, p.grace().Milliseconds()):
-		return s, granted(Same, p.state())
+		return s, granted(Same, 4, p.state())
 	case lineage && sameRetry(s.Retry, p.retry()):
 		s.Retry = Unclaimed
-		return s, granted(Replay, s)
+		return s, granted(Replay, 2, s)
 	case lineage && (p.Bound || s.Retry == Unclaimed):
-		return s, granted(Same, s)
+		return s, granted(Same, 4, s)
 	case at-replaced(s, p) > p.grace().Milliseconds():
-		return kill(s, p, at)
+		return kill(s, p, 3, at)
 	}
-	return s, granted(Same, s)
+	return s, granted(Same, 4, s)
 }
 
 // replaced is when a token that is not the newest was replaced, at the latest.

@@ -1,6 +1,8 @@
 package authsvc
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -41,6 +43,9 @@ func TestSettle(t *testing.T) {
 			next, out := Settle(c.state, c.shown, c.at)
 			if out.Verdict != c.want {
 				t.Fatalf("%v, want %v", out.Verdict, c.want)
+			}
+			if row := fmt.Sprintf("row %d:", out.Row); !strings.HasPrefix(name, row) {
+				t.Errorf("by %s", row)
 			}
 			if c.want == Theft {
 				if next.Dead.Type != revocation.Session || out.Revocation != next.Dead {

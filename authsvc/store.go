@@ -160,9 +160,11 @@ func (v Verdict) Granted() bool { return v == Advance || v == Same || v == Repla
 // Outcome is the answer to a Presentation.
 type Outcome struct {
 	Verdict Verdict
+	Row     uint8 // of Step, or of Settle, that decided; 0 for StateLost
 
 	// The refresh token to answer with, when Granted: same session, this
-	// generation and times. Every answer to one token carries the same.
+	// generation and times. Every answer to one token carries the same. For
+	// Theft the newest generation that there was; its times are left out.
 	Generation     uint32
 	IssuedAt       int64 // Unix milliseconds
 	ParentIssuedAt int64 // Unix milliseconds

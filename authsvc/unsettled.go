@@ -18,7 +18,8 @@ const (
 type attempt struct {
 	shown   Presentation
 	granted time.Time
-	subject string
+	token   *tokens.Refresh
+	from    sender
 }
 
 // unsettled are the attempts that the store has still to judge. They are kept
@@ -120,8 +121,7 @@ func (s *Service) settle(ctx context.Context, a attempt) error {
 	}
 	s.unsettled.done(a)
 	if out.Verdict == Theft {
-		s.log.WarnContext(ctx, "refresh token used again while the store was away", "sid", a.shown.SessionID, "sub", a.subject,
-			"generation", a.shown.Generation, "at", a.granted)
+		s.theft(ctx, a.token, out, a.from, "granted", a.granted)
 	}
 	return s.append(ctx, out.Revocation)
 }

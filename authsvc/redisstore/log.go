@@ -34,6 +34,8 @@ type LogConfig struct {
 	// for that many. It is taken where Redis has no epoch yet. Zero:
 	// DefaultSessions.
 	Sessions uint64
+	// AdoptLost is that of Config, for Sessions.
+	AdoptLost bool
 	// Timeout bounds how long an Append waits for Redis. Zero: DefaultTimeout. After a
 	// tenth of it the entries are in force here, whatever Redis does.
 	Timeout time.Duration
@@ -54,6 +56,7 @@ type Log struct {
 	logger  *slog.Logger
 	timeout time.Duration
 	buckets uint32 // that we would make
+	adopt   bool
 
 	kick     chan struct{} // there is something to send or to read
 	turned   chan struct{} // a turn has been made
@@ -123,6 +126,7 @@ func newLog(cfg LogConfig) *Log {
 		logger:    cfg.Logger,
 		timeout:   cmp.Or(cfg.Timeout, DefaultTimeout),
 		buckets:   bucketsFor(cmp.Or(cfg.Sessions, DefaultSessions)),
+		adopt:     cfg.AdoptLost,
 		kick:      make(chan struct{}, 1),
 		turned:    make(chan struct{}, 1),
 		joined:    make(chan struct{}),

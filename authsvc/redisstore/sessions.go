@@ -210,24 +210,31 @@ func retryHash(p authsvc.Presentation) []byte {
 	return sum[:retryBytes]
 }
 
-// outcome reads the answer of the step: a verdict, with the newest token or
-// with the times of the revocation, and the time in Redis.
+// outcome reads the answer of the step: a verdict and its row, with the newest
+// token or with the times of the revocation, and the time in Redis.
 func outcome(sid tokens.ID, answer []int64) (out authsvc.Outcome, now int64, err error) {
 	n := len(answer)
 	if n < 2 || answer[0] < 0 || answer[0] > int64(authsvc.StateLost) {
 		return out, 0, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
 	}
-	now = answer[n-1]
-	switch v := authsvc.Verdict(answer[0]); {
-	case n == 5 && v.Granted():
-		return authsvc.Outcome{Verdict: v, Generation: uint32(answer[1]), IssuedAt: answer[2], ParentIssuedAt: answer[3]}, now, nil
-	case n == 4 && (v == authsvc.Theft || v == authsvc.Revoked):
-		dead := revocation.Entry{Type: revocation.Session, ID: sid, T: uint32(answer[1]), Exp: uint32(answer[2])}
-		return authsvc.Outcome{Verdict: v, Revocation: dead}, now, nil
-	case n == 2 && v == authsvc.StateLost:
-		return authsvc.Outcome{Verdict: v}, now, nil
-	case n == 2 && v == 0:
-		return out, now, errLate
+	now, out.Verdict = answer[n-1], authsvc.Verdict(answer[0])
+	if n > 2 {
+		out.Row = uint8(answer[1])
 	}
-	return out, 0, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
+	switch v := out.Verdict; {
+	case n == 6 && v.Granted():
+		out.Generation, out.IssuedAt, out.ParentIssuedAt = uint32(answer[2]), answer[3], answer[4]
+		return out, now, nil
+	case n == 6 && v == authsvc.Theft, n == 5 && v == authsvc.Revoked:
+		out.Revocation = revocation.Entry{Type: revocation.Session, ID: sid, T: uint32(answer[2]), Exp: uint32(answer[3])}
+		if v == authsvc.Theft {
+			out.Generation = uint32(answer[4])
+		}
+		return out, now, nil
+	case n == 2 && v == authsvc.StateLost:
+		return out, now, nil
+	case n == 2 && v == 0:
+		return authsvc.Outcome{}, now, errLate
+	}
+	return authsvc.Outcome{}, 0, fmt.Errorf("reading an answer of the step: %w", ErrUnavailable)
 }

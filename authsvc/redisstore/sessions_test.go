@@ -201,8 +201,8 @@ func TestTimesThatAStateHasNoRoomForAreRefused(t *testing.T) {
 }
 
 func TestAnAnswerThatIsNoneIsAFault(t *testing.T) {
-	for _, answer := range [][]int64{{}, {0}, {1}, {0, 1, 9}, {1, 2, 3, 9}, {4, 9}, {4, 1, 2, 3, 9}, {6, 1, 9},
-		{7, 1, 2, 3, 9}, {257, 1, 2, 3, 9}, {-255, 1, 2, 3, 9}} {
+	for _, answer := range [][]int64{{}, {0}, {1}, {0, 1, 9}, {1, 2, 2, 3, 9}, {4, 9}, {4, 3, 1, 2, 9}, {5, 1, 1, 2, 3, 9}, {6, 1, 9},
+		{7, 2, 1, 2, 3, 9}, {257, 2, 1, 2, 3, 9}, {-255, 2, 1, 2, 3, 9}} {
 		if out, _, err := outcome(tokens.ID{1}, answer); !errors.Is(err, ErrUnavailable) || out != (authsvc.Outcome{}) {
 			t.Errorf("%v: %+v, %v", answer, out, err)
 		}

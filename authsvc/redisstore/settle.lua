@@ -1,5 +1,6 @@
 -- Judges a presentation afterwards: authsvc.Settle on the state of its session.
--- The rows are explained there. ARGV: generation, issued, retry hash, bound, grace,
+-- The rows are explained there; each answer tells its own after the
+-- verdict. ARGV: generation, issued, retry hash, bound, grace,
 -- when it was granted, Exp of a revocation entry, parent issued.
 local g, i = tonumber(ARGV[1]), tonumber(ARGV[2])
 local retry, bound, grace, at = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
@@ -9,23 +10,23 @@ local SAME, REPLAY, THEFT, REVOKED = 2, 3, 4, 5
 
 local form, cg, ct, cp, rh = held()
 if form == '?' then return damaged() end
-if form == 'x' then return {REVOKED, cg, ct} end
-if not form then return {SAME, g, i, p} end
+if form == 'x' then return {REVOKED, 1, cg, ct} end
+if not form then return {SAME, 4, g, i, p} end
 
 if (g >= cg and i > ct) or (g == cg and ct - i <= grace) then
-	return {SAME, g, i, p}
+	return {SAME, 4, g, i, p}
 end
 local lineage = g + 1 == cg and i == cp
 if lineage and rh ~= '' and rh == retry then
 	putState(exp, cg, ct, cp, UNCLAIMED)
-	return {REPLAY, cg, ct, cp}
+	return {REPLAY, 2, cg, ct, cp}
 end
-if lineage and (bound or rh == UNCLAIMED) then return {SAME, cg, ct, cp} end
+if lineage and (bound or rh == UNCLAIMED) then return {SAME, 4, cg, ct, cp} end
 local replaced = cp
 if g >= cg or g + 1 == cg then replaced = ct end
 if at - replaced > grace then
 	local t = math.ceil(at / 1000)
 	putTomb(t, exp)
-	return {THEFT, t, exp}
+	return {THEFT, 3, t, exp, cg}
 end
-return {SAME, cg, ct, cp}
+return {SAME, 4, cg, ct, cp}

@@ -60,5 +60,5 @@ func (l *Log) Sessions() (*Sessions, error) {
 		since, _ := l.Complete() // known, or it is away
 		return since
 	}
-	return NewSessions(Config{Client: l.stream.client, Born: complete, Buckets: l.Buckets, Away: l.Away})
+	return NewSessions(Config{Client: l.stream.client, Born: complete, AdoptLost: l.adopt, Buckets: l.Buckets, Away: l.Away})
 }

@@ -336,7 +336,7 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 	for _, c := range []struct{ old, broken string }{
 		{"* UNIT < stamp", "* UNIT <= stamp"},                                                           // ended
 		{"if over(value) then return end", ""},                                                          //
-		{"return {REVOKED, cg, ct, stamp}", ""},                                                         // row 1
+		{"if form == 'x' then return {REVOKED, 1, cg, ct, stamp} end", ""},                              // row 1
 		{"if i < born then", "if false then"},                                                           // a lost state
 		{"i < born", "i <= born"},                                                                       //
 		{"math.max(stamp, ct + 1)", "stamp"},                                                            // a clock that went back
@@ -373,6 +373,9 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 		{"(rh == retry or rh == UNCLAIMED)", "true"},                                                    //
 		{"rh == retry or rh", "rh"},                                                                     //
 		{"rh == retry or rh == UNCLAIMED", "rh == retry"},                                               //
+		{"g >= cg and 3 or 6", "6"},                                                                     // the row that decided
+		{"g >= cg and 3 or 6", "g > cg and 3 or 6"},                                                     //
+		{"{REPLAY, 4,", "{REPLAY, 5,"},                                                                  //
 		{"\nputTomb(t, exp)", ""},                                                                       // row 6
 		{"math.ceil(now / 1000)", "math.floor(now / 1000)"},                                             //
 		{"math.floor(clock[2] / 1000)", "math.ceil(clock[2] / 1000)"},                                   //
@@ -405,7 +408,7 @@ func TestEveryGuardOfSettlingIsNeeded(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	roll := func(_ string, n int) int { return random.IntN(n) }
 	for _, c := range []struct{ old, broken string }{
-		{"return {REVOKED, cg, ct}", ""},                                      // row 1
+		{"return {REVOKED, 1, cg, ct}", ""},                                   // row 1
 		{"(g >= cg and i > ct) or", ""},                                       // the newest, and a lineage that is lost
 		{"g >= cg and i > ct", "g >= cg and i >= ct"},                         //
 		{"g == cg and ct - i <= grace", "g == cg and ct - i < grace"},         //

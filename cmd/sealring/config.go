@@ -21,6 +21,7 @@ type settings struct {
 	Issuer      string
 	Audiences   []string
 	AppOrigins  []string
+	Proxies     []string
 	Listen      string
 	AdminListen string
 	DemoListen  string
@@ -36,6 +37,7 @@ type settings struct {
 	RefreshGrace time.Duration
 
 	RefreshOutage string
+	StateLost     string
 	Peers         []string
 
 	LogLevel string
@@ -62,6 +64,7 @@ func (s *settings) declared() []setting {
 		text("issuer", &s.Issuer, "", "public URL of the auth service, the iss of every token: https, or http on localhost; no path"),
 		list("audiences", &s.Audiences, "what tokens may be for; a login that names none gets all of them"),
 		list("app_origins", &s.AppOrigins, "origins of the application's own pages that may use the session's cookies by script, such as https://shop.example.com; empty: none but the issuer's"),
+		list("trusted_proxies", &s.Proxies, "networks of the reverse proxies whose X-Forwarded-For tells where a request comes from, such as 10.0.0.0/8, for reports; empty: none"),
 		text("listen", &s.Listen, "127.0.0.1:8080", "address of the public listener"),
 		text("admin_listen", &s.AdminListen, "127.0.0.1:8081", "address of the admin listener; only operators may reach it"),
 		text("demo_listen", &s.DemoListen, "127.0.0.1:8082", "address of the demo service"),
@@ -83,6 +86,8 @@ func (s *settings) declared() []setting {
 
 		list("peers", &s.Peers, "URLs of the other replicas, past any balancer: while redis is away this one learns from their feeds what they revoke; with client_id and client_secret"),
 		text("refresh_outage", &s.RefreshOutage, "degrade", "what a refresh gets while the store does not answer: degrade (an access token, for 15m at most) or strict (503)"),
+
+		text("state_lost", &s.StateLost, "relogin", "what becomes of a refresh token older than the memory of a store that was emptied: relogin (its owner logs in again) or adopt (it is taken, and what was revoked in the store that is gone may come back with it)"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
 

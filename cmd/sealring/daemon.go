@@ -40,12 +40,12 @@ func openDaemon(ctx context.Context, s *settings, client redis.UniversalClient, 
 	if err != nil {
 		return nil, err
 	}
-	if d.store, err = boltstore.Open(s.path(storeFile), boltstore.Options{}); err != nil {
+	if d.store, err = boltstore.Open(s.path(storeFile), boltstore.Options{AdoptLost: s.adopts()}); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
 	cfg.Log, cfg.Sessions = d.store, d.store
 	if client != nil {
-		if d.shared, err = openShared(client, d.store, s.RedisSessions, log); err != nil {
+		if d.shared, err = openShared(client, d.store, s, log); err != nil {
 			return nil, errors.Join(err, d.store.Close())
 		}
 		cfg.Log, cfg.Sessions, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.log.Skew
@@ -72,6 +72,9 @@ func (d *daemon) config(ctx context.Context, s *settings, client redis.Universal
 		Logger: d.log,
 	}
 	var err error
+	if cfg.TrustedProxies, err = s.proxies(); err != nil {
+		return cfg, err
+	}
 	if d.ring, err = s.openRing(ctx, s.ringIn(client)); err != nil {
 		return cfg, err
 	}

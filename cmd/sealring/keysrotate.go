@@ -64,6 +64,9 @@ confirmed the rotated ring. Progress goes to standard error. When the time of
 	return a.printing(a.command(c, uses, func(ctx context.Context, _ []string) error {
 		var ok bool
 		if r.purposes, ok = usePurposes[use]; !ok {
+			if use == "" {
+				return usagef("--use is required: sig for the signing keys, enc for the sealing keys")
+			}
 			return usagef("--use is sig or enc, not %q", use)
 		}
 		if r.timeout <= 0 {

@@ -20,8 +20,8 @@ import (
 
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
-	"data", "issuer", "audiences", "app_origins", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
-	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "redis_sessions", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
+	"data", "issuer", "audiences", "app_origins", "trusted_proxies", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
+	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "state_lost", "redis_sessions", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
 func (a *app) serveCommand() *cobra.Command {
@@ -127,6 +127,10 @@ func (s *settings) check() error {
 	refuse(s.RefreshGrace >= s.AccessTTL, "refresh_grace (%s) is not shorter than access_ttl (%s): lower it", short(s.RefreshGrace), short(s.AccessTTL))
 	refuse(s.ClockSkew > maxSkew, "clock_skew is %s: at most %s; keep the clocks closer together", short(s.ClockSkew), short(maxSkew))
 	refuse(s.RefreshOutage != "degrade" && s.RefreshOutage != "strict", "refresh_outage is %q: degrade or strict", s.RefreshOutage)
+	refuse(s.StateLost != "relogin" && s.StateLost != "adopt", "state_lost is %q: relogin or adopt", s.StateLost)
+	if _, err := s.proxies(); err != nil {
+		faults = append(faults, err)
+	}
 	switch keys.Alg(s.Alg) {
 	case keys.ES256, keys.EdDSA, keys.RS256:
 	default:

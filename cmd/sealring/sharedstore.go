@@ -19,12 +19,12 @@ type sharedStore struct {
 }
 
 // openShared opens the shared store over this replica's own one, which is its
-// journal, for about so many sessions. A Redis that is away is no error: the
-// service begins with what the journal holds.
-func openShared(client redis.UniversalClient, journal *boltstore.Store, sessions uint64, log *slog.Logger) (*sharedStore, error) {
+// journal. A Redis that is away is no error: the service begins with what the
+// journal holds.
+func openShared(client redis.UniversalClient, journal *boltstore.Store, s *settings, log *slog.Logger) (*sharedStore, error) {
 	st := new(sharedStore)
 	var err error
-	st.log, err = redisstore.OpenLog(context.Background(), redisstore.LogConfig{Client: client, Journal: journal, Sessions: sessions, Logger: log})
+	st.log, err = redisstore.OpenLog(context.Background(), redisstore.LogConfig{Client: client, Journal: journal, Sessions: s.RedisSessions, AdoptLost: s.adopts(), Logger: log})
 	if err != nil {
 		return nil, fmt.Errorf("opening the shared store: %w", err)
 	}
