@@ -28,9 +28,10 @@ type ask struct {
 	RefreshToken string `json:"refresh_token,omitempty"`
 	Scope        string `json:"scope,omitempty"`
 
-	Sources int    `json:"sources,omitempty"` // x/oauth2
-	Callers int    `json:"callers,omitempty"` // x/oauth2
-	URL     string `json:"url,omitempty"`     // x/oauth2
+	Sources int    `json:"sources,omitempty"`  // x/oauth2
+	Callers int    `json:"callers,omitempty"`  // x/oauth2
+	URL     string `json:"url,omitempty"`      // x/oauth2
+	RetryID string `json:"retry_id,omitempty"` // x/oauth2
 
 	Token     string `json:"token,omitempty"`     // openid-client
 	Auth      string `json:"auth,omitempty"`      // openid-client

@@ -24,6 +24,7 @@ type tap struct {
 	losses []loss // of the posts to come
 	posts  []post
 	next   atomic.Pointer[httputil.ReverseProxy]
+	pass   func()
 }
 
 type loss string
@@ -31,6 +32,7 @@ type loss string
 const (
 	badGateway loss = "answered 502 in the place of the service"
 	cutOff     loss = "cut off without an answer"
+	tooLate    loss = "cut off when the grace is over"
 )
 
 // post is one, and the service's answer to it, whether or not that arrived.
@@ -70,7 +72,9 @@ func newTappedWorld(t *testing.T, change ...func(*authsvc.Config)) *tapped {
 		transport.CloseIdleConnections()
 	})
 	w.issuer = through
-	return &tapped{w, p}
+	both := &tapped{w, p}
+	p.pass = both.pass
+	return both
 }
 
 // ServeHTTP implements http.Handler.
@@ -90,6 +94,9 @@ func (p *tap) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case badGateway:
 		http.Error(w, "Bad Gateway", http.StatusBadGateway)
 		return
+	case tooLate:
+		p.pass()
+		panic(http.ErrAbortHandler)
 	case cutOff:
 		panic(http.ErrAbortHandler)
 	}

@@ -12,9 +12,9 @@ import (
 )
 
 // Token implements openapi.ServerInterface: RFC 6749 §3.2.
-func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request, _ openapi.TokenParams) {
+func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request, params openapi.TokenParams) {
 	s := (*Service)(a)
-	p, err := s.token(r)
+	p, err := s.token(r, params.SealringRetry)
 	if err != nil {
 		s.failOAuth(w, r, err)
 		return
@@ -23,7 +23,7 @@ func (a *publicAPI) Token(w http.ResponseWriter, r *http.Request, _ openapi.Toke
 	p.write(w)
 }
 
-func (s *Service) token(r *http.Request) (*reply, error) {
+func (s *Service) token(r *http.Request, retry string) (*reply, error) {
 	form, err := oauthForm(r)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (s *Service) token(r *http.Request) (*reply, error) {
 	case "client_credentials":
 		return s.tokenForClient(r, req, id, secret)
 	case "refresh_token":
-		return s.tokenForRefresh(r, req, id, secret)
+		return s.tokenForRefresh(r, req, id, secret, retry)
 	case "":
 		return nil, oauthInvalid("grant_type is missing")
 	}
@@ -72,7 +72,7 @@ func (s *Service) tokenForClient(r *http.Request, req *openapi.TokenRequest, id,
 
 // tokenForRefresh is RFC 6749 §6, for the sessions of mode token, whose client
 // is a public one.
-func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id, secret string) (*reply, error) {
+func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id, secret, retry string) (*reply, error) {
 	switch {
 	case !isPublic(id, secret):
 		if _, err := s.confidential(r, id, secret); err != nil {
@@ -81,6 +81,9 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 		return nil, errForeignToken
 	case req.RefreshToken == "":
 		return nil, oauthInvalid("refresh_token is missing")
+	}
+	if err := checkRetry(r, retry); err != nil {
+		return nil, err
 	}
 	quiet, err := background(r)
 	if err != nil {
@@ -101,7 +104,7 @@ func (s *Service) tokenForRefresh(r *http.Request, req *openapi.TokenRequest, id
 	if err := s.rehearse(g, t, nil, now); err != nil {
 		return nil, err
 	}
-	if err := s.present(r, g, t, "", now); err != nil {
+	if err := s.present(r, g, t, retry, now); err != nil {
 		return nil, err
 	}
 	return s.tokenReply(g, now)

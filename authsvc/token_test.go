@@ -101,6 +101,7 @@ func TestTokenErrors(t *testing.T) {
 		{"an ended session", grant(ended.str(t, "refresh_token")), nil, 400, "invalid_grant"},
 		{"too much scope of a refresh", grant(in.str(t, "refresh_token"), "scope", "admin"), nil, 400, "invalid_scope"},
 		{"another client's refresh token", grant(in.str(t, "refresh_token")), []option{basic}, 400, "invalid_grant"},
+		{"a bad retry id", grant(in.str(t, "refresh_token")), []option{header("Sealring-Retry", "too-short")}, 400, "invalid_request"},
 		{"an unknown client's refresh", grant(in.str(t, "refresh_token"), "client_id", "mars"), nil, 401, "invalid_client"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

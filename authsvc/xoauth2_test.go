@@ -17,6 +17,7 @@ var ofXOAuth2 = map[string]scenario{
 	"posts twice as another client":                 {postsTwiceAsAnother, nil},
 	"posts twice for itself":                        {postsTwiceForItself, nil},
 	"posts twice to a store that does not answer":   {postsTwiceIntoAnOutage, strictly},
+	"posts twice, the second time after the grace":  {postsTwiceAndLate, shortly},
 	"comes again after two lost answers":            {comesAgain, shortly},
 	"refreshes once for 50 goroutines":              {refreshesOnce, nil},
 	"shares one stored token among several sources": {sharesAToken, nil},
@@ -90,6 +91,26 @@ func postsTwice(w *tapped, c *foreignClient) {
 		w.posted(got.RefreshToken, post{status: 200}) // it knows now
 		w.same(2, again.RefreshToken)
 	}
+}
+
+// A laptop that sleeps between the two. Only an id that comes along with both
+// tells its second post from a thief's.
+func postsTwiceAndLate(w *tapped, c *foreignClient) {
+	refresh := w.login().str(w.t, "refresh_token")
+	c.all(ask{Do: "keep", ID: "login", RefreshToken: refresh, Sources: 1, RetryID: "0123456789abcdef"})
+	w.pass()
+	w.tap.lose(tooLate)
+	got := c.good(ask{Do: "tokens", Callers: 1})
+	posts := w.posted(refresh, post{basic: true, status: 200}, post{status: 200})
+	w.same(1, posts[0].refresh, posts[1].refresh, got.RefreshToken)
+	w.pass()
+	w.same(2, c.good(ask{Do: "tokens", Callers: 1}).RefreshToken) // with the same id
+
+	refresh = c.keep(w, "login", 1)
+	w.pass()
+	w.tap.lose(tooLate)
+	c.refused(ask{Do: "tokens", Callers: 1}, "invalid_grant")
+	w.posted(refresh, post{basic: true, status: 200}, post{status: 400})
 }
 
 // Without a client_id the header has no name in it, and is refused before the

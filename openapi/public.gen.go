@@ -710,6 +710,9 @@ type Activity string
 // IfNoneMatch defines model for IfNoneMatch.
 type IfNoneMatch = string
 
+// Retry defines model for Retry.
+type Retry = string
+
 // Since defines model for Since.
 type Since = string
 
@@ -800,8 +803,9 @@ type FeedParams struct {
 type RefreshParams struct {
 	// SealringRetry A random id that the client made before its first attempt with this
 	// refresh token, and sends with every further attempt. A retry after
-	// a lost answer is then safe at any age.
-	SealringRetry string `json:"Sealring-Retry,omitempty"`
+	// a lost answer is then safe at any age. One id for all refresh tokens of
+	// a client is enough, where nobody else learns it.
+	SealringRetry Retry `json:"Sealring-Retry,omitempty"`
 
 	// SealringActivity `background`: this refresh comes from a timer, and nobody is known to be
 	// there. The session goes on, and its idle end stays where it was.
@@ -813,6 +817,12 @@ type RefreshParamsSealringActivity string
 
 // TokenParams defines parameters for Token.
 type TokenParams struct {
+	// SealringRetry A random id that the client made before its first attempt with this
+	// refresh token, and sends with every further attempt. A retry after
+	// a lost answer is then safe at any age. One id for all refresh tokens of
+	// a client is enough, where nobody else learns it.
+	SealringRetry Retry `json:"Sealring-Retry,omitempty"`
+
 	// SealringActivity `background`: this refresh comes from a timer, and nobody is known to be
 	// there. The session goes on, and its idle end stays where it was.
 	SealringActivity TokenParamsSealringActivity `json:"Sealring-Activity,omitempty"`
@@ -1375,7 +1385,7 @@ func (siw *ServerInterfaceWrapper) Refresh(w http.ResponseWriter, r *http.Reques
 
 	// ------------- Optional header parameter "Sealring-Retry" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Sealring-Retry")]; found {
-		var SealringRetry string
+		var SealringRetry Retry
 		n := len(valueList)
 		if n != 1 {
 			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Sealring-Retry", Count: n})
@@ -1474,6 +1484,25 @@ func (siw *ServerInterfaceWrapper) Token(w http.ResponseWriter, r *http.Request)
 	var params TokenParams
 
 	headers := r.Header
+
+	// ------------- Optional header parameter "Sealring-Retry" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Sealring-Retry")]; found {
+		var SealringRetry Retry
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Sealring-Retry", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Sealring-Retry", valueList[0], &SealringRetry, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Sealring-Retry", Err: err})
+			return
+		}
+
+		params.SealringRetry = SealringRetry
+
+	}
 
 	// ------------- Optional header parameter "Sealring-Activity" -------------
 	if valueList, found := headers[http.CanonicalHeaderKey("Sealring-Activity")]; found {

@@ -28,6 +28,7 @@ type ask struct {
 	Sources      int    `json:"sources"` // that begin with this one stored token
 	Callers      int    `json:"callers"` // at once, of each source
 	URL          string `json:"url"`
+	RetryID      string `json:"retry_id"` // to send with each refresh; empty: none
 }
 
 type result struct {
@@ -89,7 +90,21 @@ func (d *driver) do(a ask) []result {
 func (d *driver) source(a ask) oauth2.TokenSource {
 	c := oauth2.Config{ClientID: a.ID, ClientSecret: a.Secret, Endpoint: oauth2.Endpoint{TokenURL: d.tokenURL}}
 	stored := &oauth2.Token{AccessToken: "stale", RefreshToken: a.RefreshToken, Expiry: time.Now().Add(-time.Hour)}
-	return c.TokenSource(context.Background(), stored)
+	ctx := context.Background()
+	if a.RetryID != "" {
+		ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: retrying(a.RetryID)})
+	}
+	return c.TokenSource(ctx, stored)
+}
+
+// retrying tells the service by an id which refreshes are one client's.
+type retrying string
+
+// RoundTrip implements http.RoundTripper.
+func (id retrying) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Sealring-Retry", string(id))
+	return http.DefaultTransport.RoundTrip(r)
 }
 
 // tokens asks all sources at once, each from several goroutines.
