@@ -44,6 +44,8 @@ type front struct {
 	log   *slog.Logger
 	https bool              // the public comes by TLS
 	guard *middleware.Guard // which writes its own refusals; nil: there is none
+
+	drawFault func(http.ResponseWriter, *http.Request, error) // as a page; nil: there are no pages
 }
 
 // edge is what every request of either listener passes: its id, the headers
@@ -85,11 +87,14 @@ func (s *front) recovered(w http.ResponseWriter, r *http.Request) {
 
 // failAt answers in the form of the request's path.
 func (s *front) failAt(w http.ResponseWriter, r *http.Request, err error) {
-	if speaksOAuth(r.URL.Path) {
+	switch {
+	case speaksOAuth(r.URL.Path):
 		s.failOAuth(w, r, err)
-		return
+	case s.drawFault != nil && speaksPages(r):
+		s.drawFault(w, r, err)
+	default:
+		s.fail(w, r, err)
 	}
-	s.fail(w, r, err)
 }
 
 // sameOrigin keeps other sites from using a browser's cookies: a login, a

@@ -33,7 +33,12 @@ func (s *Service) login(r *http.Request) (*reply, error) {
 	if err := needJSON(r, &req); err != nil {
 		return nil, err
 	}
-	if err := s.checkLogin(&req); err != nil {
+	return s.loginAs(r, &req)
+}
+
+// loginAs makes the answer to a login, however it was asked for.
+func (s *Service) loginAs(r *http.Request, req *openapi.LoginRequest) (*reply, error) {
+	if err := s.checkLogin(req); err != nil {
 		return nil, err
 	}
 	// Where the subject's sessions were ended meanwhile, because of a new password
@@ -41,7 +46,7 @@ func (s *Service) login(r *http.Request) (*reply, error) {
 	// end (see admit): once more, for each such end.
 	for known := int64(0); ; {
 		began := s.now().Unix()
-		p, sub, err := s.authenticated(r, &req)
+		p, sub, err := s.authenticated(r, req)
 		if err != nil {
 			return nil, err
 		}

@@ -62,6 +62,7 @@ func New(cfg Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
 	}
+	s.drawFault = s.failPage
 	s.public, s.admin = s.publicHandler(), s.adminHandler()
 	s.seals.refill(context.Background()) // what fails is tried again: see seals.run
 	return s, nil

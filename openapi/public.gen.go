@@ -482,6 +482,13 @@ type KeySet struct {
 	Keys []PublicKey `json:"keys"`
 }
 
+// LoginForm defines model for LoginForm.
+type LoginForm struct {
+	Password string `json:"password"`
+	ReturnTo string `json:"return_to,omitempty"`
+	Username string `json:"username"`
+}
+
 // LoginRequest defines model for LoginRequest.
 type LoginRequest struct {
 	// Audience what the tokens shall be for; absent, everything that this issuer serves
@@ -713,6 +720,9 @@ type IfNoneMatch = string
 // Retry defines model for Retry.
 type Retry = string
 
+// ReturnTo defines model for ReturnTo.
+type ReturnTo = string
+
 // Since defines model for Since.
 type Since = string
 
@@ -770,9 +780,29 @@ type OpenidConfigurationParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// AssetParams defines parameters for Asset.
+type AssetParams struct {
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// LoginPageParams defines parameters for LoginPage.
+type LoginPageParams struct {
+	// ReturnTo where to go on from there
+	ReturnTo ReturnTo `form:"return_to,omitempty" json:"return_to,omitempty"`
+}
+
 // OpenapiDocumentParams defines parameters for OpenapiDocument.
 type OpenapiDocumentParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
+// EndedPageParams defines parameters for EndedPage.
+type EndedPageParams struct {
+	// ReturnTo where to go on from there
+	ReturnTo ReturnTo `form:"return_to,omitempty" json:"return_to,omitempty"`
+
+	// Reason `expired`, `revoked`, `reused`, `idle`, `state-lost` or `logout`; anything else counts as absent
+	Reason string `form:"reason,omitempty" json:"reason,omitempty"`
 }
 
 // FeedParams defines parameters for Feed.
@@ -831,6 +861,9 @@ type TokenParams struct {
 // TokenParamsSealringActivity defines parameters for Token.
 type TokenParamsSealringActivity string
 
+// SubmitLoginFormdataRequestBody defines body for SubmitLogin for application/x-www-form-urlencoded ContentType.
+type SubmitLoginFormdataRequestBody = LoginForm
+
 // FeedHeldJSONRequestBody defines body for FeedHeld for application/json ContentType.
 type FeedHeldJSONRequestBody = Held
 
@@ -863,9 +896,21 @@ type ServerInterface interface {
 	// OpenidConfiguration The same document where OpenID libraries look for it
 	// (GET /.well-known/openid-configuration)
 	OpenidConfiguration(w http.ResponseWriter, r *http.Request, params OpenidConfigurationParams)
+	// Asset What the pages are drawn with
+	// (GET /assets/{name})
+	Asset(w http.ResponseWriter, r *http.Request, name string, params AssetParams)
+	// LoginPage The page to log in
+	// (GET /login)
+	LoginPage(w http.ResponseWriter, r *http.Request, params LoginPageParams)
+	// SubmitLogin Log in from that page
+	// (POST /login)
+	SubmitLogin(w http.ResponseWriter, r *http.Request)
 	// OpenapiDocument This document
 	// (GET /openapi.yaml)
 	OpenapiDocument(w http.ResponseWriter, r *http.Request, params OpenapiDocumentParams)
+	// EndedPage The page that says why a session has ended
+	// (GET /sessions-ended)
+	EndedPage(w http.ResponseWriter, r *http.Request, params EndedPageParams)
 	// Feed The trust feed
 	// (GET /v1/feed)
 	Feed(w http.ResponseWriter, r *http.Request, params FeedParams)
@@ -926,9 +971,33 @@ func (_ Unimplemented) OpenidConfiguration(w http.ResponseWriter, r *http.Reques
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// Asset What the pages are drawn with
+// (GET /assets/{name})
+func (_ Unimplemented) Asset(w http.ResponseWriter, r *http.Request, name string, params AssetParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// LoginPage The page to log in
+// (GET /login)
+func (_ Unimplemented) LoginPage(w http.ResponseWriter, r *http.Request, params LoginPageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SubmitLogin Log in from that page
+// (POST /login)
+func (_ Unimplemented) SubmitLogin(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // OpenapiDocument This document
 // (GET /openapi.yaml)
 func (_ Unimplemented) OpenapiDocument(w http.ResponseWriter, r *http.Request, params OpenapiDocumentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// EndedPage The page that says why a session has ended
+// (GET /sessions-ended)
+func (_ Unimplemented) EndedPage(w http.ResponseWriter, r *http.Request, params EndedPageParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1136,6 +1205,103 @@ func (siw *ServerInterfaceWrapper) OpenidConfiguration(w http.ResponseWriter, r 
 	handler.ServeHTTP(w, r)
 }
 
+// Asset operation middleware
+func (siw *ServerInterfaceWrapper) Asset(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "name" -------------
+	var name string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "name", chi.URLParam(r, "name"), &name, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "name", Err: err})
+		return
+	}
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params AssetParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.Asset(w, r, name, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// LoginPage operation middleware
+func (siw *ServerInterfaceWrapper) LoginPage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params LoginPageParams
+
+	// ------------- Optional query parameter "return_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "return_to", r.URL.Query(), &params.ReturnTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "return_to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "return_to", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.LoginPage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SubmitLogin operation middleware
+func (siw *ServerInterfaceWrapper) SubmitLogin(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SubmitLogin(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // OpenapiDocument operation middleware
 func (siw *ServerInterfaceWrapper) OpenapiDocument(w http.ResponseWriter, r *http.Request) {
 
@@ -1168,6 +1334,52 @@ func (siw *ServerInterfaceWrapper) OpenapiDocument(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.OpenapiDocument(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// EndedPage operation middleware
+func (siw *ServerInterfaceWrapper) EndedPage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params EndedPageParams
+
+	// ------------- Optional query parameter "return_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "return_to", r.URL.Query(), &params.ReturnTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "return_to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "return_to", Err: err})
+		}
+		return
+	}
+
+	// ------------- Optional query parameter "reason" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "reason", r.URL.Query(), &params.Reason, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "reason"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "reason", Err: err})
+		}
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.EndedPage(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1696,6 +1908,18 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/session-keys", wrapper.SessionKeys)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/login", wrapper.LoginPage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/login", wrapper.SubmitLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/sessions-ended", wrapper.EndedPage)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/assets/{name}", wrapper.Asset)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/.well-known/jwks.json", wrapper.Jwks)
