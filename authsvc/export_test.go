@@ -36,3 +36,6 @@ const FramesKept = windowFrames
 
 // SetClock makes the service go by another clock, before it runs.
 func (s *Service) SetClock(now func() time.Time) { s.now = now }
+
+// ReturnTo is what judges a return_to.
+func ReturnTo(given string, origins []string) (string, bool) { return returnTo(given, origins) }

@@ -8,8 +8,8 @@ import (
 	"unicode/utf8"
 )
 
-// maxReturnTo is in bytes. A Location has to fit into the answer's header, with
-// the cookies beside it: see sendOn.
+// maxReturnTo is in bytes, without the origin. A Location has to fit into the
+// answer's header, with the cookies beside it: see sendOn.
 const maxReturnTo = 2048
 
 // returnTo judges where a browser asks to be sent on to. It takes two forms
@@ -19,7 +19,7 @@ const maxReturnTo = 2048
 // different hosts in it. Whatever is doubtful is no destination, and false: the
 // caller has another, and nobody is kept from logging in.
 func returnTo(given string, origins []string) (string, bool) {
-	if len(given) > maxReturnTo || strings.ContainsFunc(given, isOddInURL) {
+	if strings.ContainsFunc(given, isOddInURL) {
 		return "", false
 	}
 	if strings.HasPrefix(given, "/") {
@@ -49,6 +49,9 @@ func rooted(rest string) string {
 // after may take the path apart once more, with an escape less or without its
 // dots, and must find nothing in it that looks like another host.
 func inside(target, origin string) (string, bool) {
+	if len(target) > maxReturnTo {
+		return "", false
+	}
 	path, _, _ := strings.Cut(target, "#")
 	path, _, _ = strings.Cut(path, "?")
 	plain, err := url.PathUnescape(path)

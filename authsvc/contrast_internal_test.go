@@ -1,0 +1,65 @@
+package authsvc
+
+import (
+	"math"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// palettes are the colours of the style sheet: in the light, and in the dark.
+func palettes(t *testing.T) [2]map[string]float64 {
+	t.Helper()
+	light, dark, ok := strings.Cut(string(assetOf("pages.css")), "prefers-color-scheme: dark")
+	if !ok {
+		t.Fatal("there is no dark")
+	}
+	var both [2]map[string]float64
+	for i, sheet := range []string{light, dark} {
+		both[i] = map[string]float64{}
+		for _, m := range regexp.MustCompile(`--([a-z-]+): #([0-9a-f]{6});`).FindAllStringSubmatch(sheet, -1) {
+			both[i][m[1]] = luminance(t, m[2])
+		}
+		if len(both[i]) != 11 {
+			t.Fatalf("%d colours", len(both[i]))
+		}
+	}
+	return both
+}
+
+// luminance is the relative luminance of WCAG 2.
+func luminance(t *testing.T, hex string) float64 {
+	t.Helper()
+	sum := 0.0
+	for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+		n, err := strconv.ParseUint(hex[2*i:2*i+2], 16, 8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := float64(n) / 255
+		if c <= 0.04045 {
+			c /= 12.92
+		} else {
+			c = math.Pow((c+0.055)/1.055, 2.4)
+		}
+		sum += weight * c
+	}
+	return sum
+}
+
+func TestWhatIsOnThePagesCanBeSeen(t *testing.T) {
+	for i, colours := range palettes(t) {
+		for pair, least := range map[string]float64{
+			"text/ground": 4.5, "text/sheet": 4.5, "text/note-ground": 4.5, "soft/ground": 4.5, "soft/sheet": 4.5, "wrong/wrong-ground": 4.5,
+			"on-accent/accent": 4.5, "accent/sheet": 4.5, "accent/note-ground": 4.5,
+			"edge/sheet": 3, "wrong/sheet": 3, // where to type, and where something is wrong
+		} {
+			above, below, _ := strings.Cut(pair, "/")
+			a, b := colours[above], colours[below]
+			if contrast := (max(a, b) + 0.05) / (min(a, b) + 0.05); contrast < least {
+				t.Errorf("%s of palette %d has %.2f:1", pair, i, contrast)
+			}
+		}
+	}
+}
