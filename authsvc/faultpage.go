@@ -29,18 +29,25 @@ func (s *Service) finishPage(w http.ResponseWriter, r *http.Request, p *reply, e
 func (s *Service) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	p := pageProblem(err)
 	s.note(r, p)
-	title, why := faultWords(p.status)
-	v := faultView{letterhead: s.letterhead(title, ""), Why: why, Link: s.pageURL(loginPath), Do: "Go to the login page", Reference: w.Header().Get(requestIDHeader)}
-	if p.status == http.StatusServiceUnavailable && r.Method == http.MethodGet {
-		v.Link, v.Do = r.URL.RequestURI(), "Try again"
-	}
-	rep, err := s.page(p.status, "fault.html", v)
+	rep, err := s.faultPage(w.Header(), r, p)
 	if err != nil { // can not be: the template and its data are fixed
 		w.WriteHeader(p.status)
 		return
 	}
-	p.headers(rep)
 	rep.write(w)
+}
+
+func (s *Service) faultPage(base http.Header, r *http.Request, p *problem) (*reply, error) {
+	title, why := faultWords(p.status)
+	v := faultView{letterhead: s.letterhead(title, ""), Why: why, Link: s.pageURL(loginPath), Do: "Go to the login page", Reference: base.Get(requestIDHeader)}
+	if p.status == http.StatusServiceUnavailable && r.Method == http.MethodGet {
+		v.Link, v.Do = r.URL.RequestURI(), "Try again"
+	}
+	rep, err := s.page(p.status, "fault.html", v)
+	if err == nil {
+		p.headers(rep)
+	}
+	return rep, err
 }
 
 func faultWords(status int) (title, why string) {

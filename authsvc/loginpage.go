@@ -3,8 +3,6 @@ package authsvc
 import (
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/sealring-dev/sealring/openapi"
 )
@@ -67,25 +65,6 @@ func (s *Service) signIn(base http.Header, r *http.Request, form url.Values) (*r
 	return p, s.replace(r)
 }
 
-// sendOn makes an answer with cookies one that sends the browser on. A
-// destination too long for what proxies take beside the cookies is left out.
-func (s *Service) sendOn(p *reply, base http.Header, to string) *reply {
-	if to != "" {
-		if next := p.to(to); next.fits(base) == nil {
-			return next
-		}
-	}
-	return p.to(s.home())
-}
-
-// to is a redirect with the cookies of p.
-func (p *reply) to(location string) *reply {
-	next := newReply(http.StatusSeeOther)
-	next.header.Set("Location", location)
-	next.cookies, next.parts = p.cookies, p.parts
-	return next
-}
-
 // loginAgain shows the login page once more, with what was wrong.
 func (s *Service) loginAgain(r *http.Request, form url.Values, cause error) (*reply, error) {
 	p := pageProblem(cause)
@@ -110,26 +89,4 @@ var wrongAtLogin = map[openapi.ProblemCode]string{
 	openapi.ProblemCodeInvalidRequest:  "Enter your user name and your password.",
 	openapi.ProblemCodeSessionTooLarge: "Your account has more roles than a session can hold. Tell whoever runs this service.",
 	openapi.ProblemCodeUnavailable:     "Nobody can sign in right now. Try again in a moment.",
-}
-
-// pageForm reads the form of a page: of these fields each once at most, and no
-// other.
-func pageForm(r *http.Request, names ...string) (url.Values, error) {
-	data, err := readBody(r, "application/x-www-form-urlencoded")
-	if err != nil {
-		return nil, err
-	}
-	form, err := url.ParseQuery(string(data))
-	if err != nil {
-		return nil, invalidRequest("the body is not a form")
-	}
-	for name, values := range form {
-		if !slices.Contains(names, name) || len(values) > 1 {
-			return nil, invalidField(name, "is unknown or there twice")
-		}
-		if strings.ToValidUTF8(values[0], "") != values[0] {
-			return nil, invalidField(name, "is not UTF-8")
-		}
-	}
-	return form, nil
 }

@@ -43,15 +43,20 @@ func (s *Service) logout(r *http.Request) (*reply, error) {
 	if err != nil {
 		return nil, err
 	}
-	entry := s.sessionEntry(c, now)
-	if e, dead := s.hub.list.Match(c); dead && endsAll(e, c) {
-		entry = e // ended before, and on disk, but perhaps not shared
-	}
-	shared, err := s.revoke(r, entry)
+	shared, err := s.leave(r, c, now)
 	if err != nil {
 		return nil, err
 	}
 	return loggedOut(shared)
+}
+
+// leave ends the session, or, of a service's own token, that token.
+func (s *Service) leave(r *http.Request, c *tokens.Claims, now time.Time) (shared bool, err error) {
+	entry := s.sessionEntry(c, now)
+	if e, dead := s.hub.list.Match(c); dead && endsAll(e, c) {
+		entry = e // ended before, and on disk, but perhaps not shared
+	}
+	return s.revoke(r, entry)
 }
 
 // endsAll says whether an entry that kills a token ends what a logout would:

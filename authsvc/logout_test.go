@@ -12,10 +12,14 @@ import (
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
+// expired makes a token's time be over.
+func expired(c *tokens.Claims) {
+	past := time.Now().Add(-20 * time.Minute).Truncate(time.Second)
+	c.IssuedAt, c.AuthTime, c.ExpiresAt = past, past, past.Add(5*time.Minute)
+}
+
 func TestLogout(t *testing.T) {
 	w := newWorld(t)
-	past := time.Now().Add(-20 * time.Minute).Truncate(time.Second)
-	expired := func(c *tokens.Claims) { c.IssuedAt, c.AuthTime, c.ExpiresAt = past, past, past.Add(5*time.Minute) }
 	for _, tc := range []struct {
 		name string
 		with func(t *testing.T) (body string, o []option)

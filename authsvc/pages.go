@@ -25,15 +25,22 @@ var pageFiles embed.FS
 var pageTemplates = template.Must(template.ParseFS(pageFiles, "pages/*.html"))
 
 const (
-	loginPath = "/login"
-	endedPath = "/sessions-ended"
-	assetLife = 24 * time.Hour // a changed file has another address: see letterhead
+	loginPath  = "/login"
+	logoutPath = "/logout"
+	endedPath  = "/sessions-ended"
+	assetLife  = 24 * time.Hour // a changed file has another address: see letterhead
 )
 
 // speaksPages says whether a request is answered with pages: it comes from a
-// browser's address bar or a form, which have these two methods.
+// browser's address bar or a form.
 func speaksPages(r *http.Request) bool {
-	return (r.Method == http.MethodGet || r.Method == http.MethodPost) && (r.URL.Path == loginPath || r.URL.Path == endedPath)
+	switch r.Method {
+	case http.MethodGet:
+		return r.URL.Path == loginPath || r.URL.Path == endedPath || r.URL.Path == refreshPath
+	case http.MethodPost:
+		return r.URL.Path == loginPath || r.URL.Path == logoutPath
+	}
+	return false
 }
 
 // letterhead is what every page has.
@@ -72,21 +79,6 @@ func (s *Service) page(status int, name string, data any) (*reply, error) {
 func (s *Service) pagePolicy() string {
 	return "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; frame-ancestors 'none'; form-action 'self' " +
 		strings.Join(s.cfg.trusted(), " ")
-}
-
-// pageURL is the address of a page, with its parameters; those without a value
-// are left out.
-func (s *Service) pageURL(at string, query ...string) string {
-	q := url.Values{}
-	for i := 0; i+1 < len(query); i += 2 {
-		if query[i+1] != "" {
-			q.Set(query[i], query[i+1])
-		}
-	}
-	if len(q) == 0 {
-		return s.cfg.Issuer + at
-	}
-	return s.cfg.Issuer + at + "?" + q.Encode()
 }
 
 // assetTypes are the files that pages load.

@@ -60,6 +60,15 @@ func TestAFormLogsIn(t *testing.T) {
 	}
 }
 
+// moreRoles makes a user's session larger.
+func moreRoles(n int) func(*authsvc.User) {
+	var roles []string
+	for range n {
+		roles = append(roles, rand.Text())
+	}
+	return func(u *authsvc.User) { u.Roles = roles }
+}
+
 func longer(n int) string { return strings.Repeat("x", n) }
 
 func TestWithoutAnOriginOfTheApplicationTheWayLeadsToTheLoginPage(t *testing.T) {
@@ -70,11 +79,7 @@ func TestWithoutAnOriginOfTheApplicationTheWayLeadsToTheLoginPage(t *testing.T) 
 
 func TestADestinationThatDoesNotFitBesideTheCookiesIsLeftOut(t *testing.T) {
 	w := newWorld(t, withShop)
-	w.users.with(func(u *authsvc.User) {
-		for range 60 {
-			u.Roles = append(u.Roles, rand.Text())
-		}
-	})
+	w.users.with(moreRoles(60))
 	to := shop + "/" + longer(1900)
 	a := w.submit("ann", password, to).leads(t, "https://blog.example.com/")
 	w.get("/v1/session", withCookies(a.cookies...)).want(t, 200, "")

@@ -4,13 +4,27 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+
+	"github.com/sealring-dev/sealring/openapi"
 )
 
 // Verify implements openapi.ServerInterface: the guard's answer, in headers
 // that a proxy can pass on.
-func (a *publicAPI) Verify(w http.ResponseWriter, r *http.Request) {
+func (a *publicAPI) Verify(w http.ResponseWriter, r *http.Request, params openapi.VerifyParams) {
 	s := (*Service)(a)
+	if params.Mode != "" && !params.Mode.Valid() {
+		s.fail(w, r, invalidRequest("mode must be redirect or location"))
+		return
+	}
 	p, err := s.verify(r)
+	if way := s.wayIn(w.Header(), r, err); way != nil {
+		switch params.Mode {
+		case openapi.VerifyParamsModeRedirect:
+			p, err = way, nil
+		case openapi.VerifyParamsModeLocation:
+			w.Header()["Location"] = way.header["Location"]
+		}
+	}
 	s.finish(w, r, p, err)
 }
 

@@ -404,6 +404,24 @@ func (e TokenParamsSealringActivity) Valid() bool {
 	}
 }
 
+// Defines values for VerifyParamsMode.
+const (
+	VerifyParamsModeLocation VerifyParamsMode = "location"
+	VerifyParamsModeRedirect VerifyParamsMode = "redirect"
+)
+
+// Valid indicates whether the value is a known member of the VerifyParamsMode enum.
+func (e VerifyParamsMode) Valid() bool {
+	switch e {
+	case VerifyParamsModeLocation:
+		return true
+	case VerifyParamsModeRedirect:
+		return true
+	default:
+		return false
+	}
+}
+
 // ClaimSize defines model for ClaimSize.
 type ClaimSize struct {
 	Bytes int64  `json:"bytes"`
@@ -503,6 +521,11 @@ type LoginRequest struct {
 
 	// Username Example: ann
 	Username string `json:"username"`
+}
+
+// LogoutForm defines model for LogoutForm.
+type LogoutForm struct {
+	ReturnTo string `json:"return_to,omitempty"`
 }
 
 // Metadata defines model for Metadata.
@@ -829,6 +852,15 @@ type FeedParams struct {
 	IfNoneMatch string `json:"If-None-Match,omitempty"`
 }
 
+// RefreshPageParams defines parameters for RefreshPage.
+type RefreshPageParams struct {
+	// ReturnTo where to go on from there
+	ReturnTo ReturnTo `form:"return_to,omitempty" json:"return_to,omitempty"`
+
+	// SecPurpose what a browser says of a request ahead of a navigation
+	SecPurpose string `json:"Sec-Purpose,omitempty"`
+}
+
 // RefreshParams defines parameters for Refresh.
 type RefreshParams struct {
 	// SealringRetry A random id that the client made before its first attempt with this
@@ -861,8 +893,20 @@ type TokenParams struct {
 // TokenParamsSealringActivity defines parameters for Token.
 type TokenParamsSealringActivity string
 
+// VerifyParams defines parameters for Verify.
+type VerifyParams struct {
+	// Mode `redirect`: answer 303. `location`: stay with 401, for nginx, whose `auth_request` takes no other
+	Mode VerifyParamsMode `form:"mode,omitempty" json:"mode,omitempty"`
+}
+
+// VerifyParamsMode defines parameters for Verify.
+type VerifyParamsMode string
+
 // SubmitLoginFormdataRequestBody defines body for SubmitLogin for application/x-www-form-urlencoded ContentType.
 type SubmitLoginFormdataRequestBody = LoginForm
+
+// SubmitLogoutFormdataRequestBody defines body for SubmitLogout for application/x-www-form-urlencoded ContentType.
+type SubmitLogoutFormdataRequestBody = LogoutForm
 
 // FeedHeldJSONRequestBody defines body for FeedHeld for application/json ContentType.
 type FeedHeldJSONRequestBody = Held
@@ -905,6 +949,9 @@ type ServerInterface interface {
 	// SubmitLogin Log in from that page
 	// (POST /login)
 	SubmitLogin(w http.ResponseWriter, r *http.Request)
+	// SubmitLogout Log out by a form
+	// (POST /logout)
+	SubmitLogout(w http.ResponseWriter, r *http.Request)
 	// OpenapiDocument This document
 	// (GET /openapi.yaml)
 	OpenapiDocument(w http.ResponseWriter, r *http.Request, params OpenapiDocumentParams)
@@ -929,6 +976,9 @@ type ServerInterface interface {
 	// LogoutAll End every session of the subject
 	// (POST /v1/logout/all)
 	LogoutAll(w http.ResponseWriter, r *http.Request)
+	// RefreshPage Renew the access token on the way to a page
+	// (GET /v1/refresh)
+	RefreshPage(w http.ResponseWriter, r *http.Request, params RefreshPageParams)
 	// Refresh Renew the access token
 	// (POST /v1/refresh)
 	Refresh(w http.ResponseWriter, r *http.Request, params RefreshParams)
@@ -946,7 +996,7 @@ type ServerInterface interface {
 	Token(w http.ResponseWriter, r *http.Request, params TokenParams)
 	// Verify Forward authentication
 	// (GET /v1/verify)
-	Verify(w http.ResponseWriter, r *http.Request)
+	Verify(w http.ResponseWriter, r *http.Request, params VerifyParams)
 }
 
 // Unimplemented server implementation that returns http.StatusNotImplemented for each endpoint.
@@ -986,6 +1036,12 @@ func (_ Unimplemented) LoginPage(w http.ResponseWriter, r *http.Request, params 
 // SubmitLogin Log in from that page
 // (POST /login)
 func (_ Unimplemented) SubmitLogin(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SubmitLogout Log out by a form
+// (POST /logout)
+func (_ Unimplemented) SubmitLogout(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1037,6 +1093,12 @@ func (_ Unimplemented) LogoutAll(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// RefreshPage Renew the access token on the way to a page
+// (GET /v1/refresh)
+func (_ Unimplemented) RefreshPage(w http.ResponseWriter, r *http.Request, params RefreshPageParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // Refresh Renew the access token
 // (POST /v1/refresh)
 func (_ Unimplemented) Refresh(w http.ResponseWriter, r *http.Request, params RefreshParams) {
@@ -1069,7 +1131,7 @@ func (_ Unimplemented) Token(w http.ResponseWriter, r *http.Request, params Toke
 
 // Verify Forward authentication
 // (GET /v1/verify)
-func (_ Unimplemented) Verify(w http.ResponseWriter, r *http.Request) {
+func (_ Unimplemented) Verify(w http.ResponseWriter, r *http.Request, params VerifyParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1293,6 +1355,20 @@ func (siw *ServerInterfaceWrapper) SubmitLogin(w http.ResponseWriter, r *http.Re
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SubmitLogin(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SubmitLogout operation middleware
+func (siw *ServerInterfaceWrapper) SubmitLogout(w http.ResponseWriter, r *http.Request) {
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SubmitLogout(w, r)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1584,6 +1660,60 @@ func (siw *ServerInterfaceWrapper) LogoutAll(w http.ResponseWriter, r *http.Requ
 	handler.ServeHTTP(w, r)
 }
 
+// RefreshPage operation middleware
+func (siw *ServerInterfaceWrapper) RefreshPage(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params RefreshPageParams
+
+	// ------------- Optional query parameter "return_to" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "return_to", r.URL.Query(), &params.ReturnTo, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "return_to"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "return_to", Err: err})
+		}
+		return
+	}
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "Sec-Purpose" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("Sec-Purpose")]; found {
+		var SecPurpose string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "Sec-Purpose", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "Sec-Purpose", valueList[0], &SecPurpose, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "Sec-Purpose", Err: err})
+			return
+		}
+
+		params.SecPurpose = SecPurpose
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.RefreshPage(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // Refresh operation middleware
 func (siw *ServerInterfaceWrapper) Refresh(w http.ResponseWriter, r *http.Request) {
 
@@ -1749,8 +1879,27 @@ func (siw *ServerInterfaceWrapper) Token(w http.ResponseWriter, r *http.Request)
 // Verify operation middleware
 func (siw *ServerInterfaceWrapper) Verify(w http.ResponseWriter, r *http.Request) {
 
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params VerifyParams
+
+	// ------------- Optional query parameter "mode" -------------
+
+	err = runtime.BindQueryParameterWithOptions("form", true, false, "mode", r.URL.Query(), &params.Mode, runtime.BindQueryParameterOptions{Type: "string", Format: ""})
+	if err != nil {
+		var requiredError *runtime.RequiredParameterError
+		if errors.As(err, &requiredError) {
+			siw.ErrorHandlerFunc(w, r, &RequiredParamError{ParamName: "mode"})
+		} else {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "mode", Err: err})
+		}
+		return
+	}
+
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		siw.Handler.Verify(w, r)
+		siw.Handler.Verify(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -1877,6 +2026,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 		r.Post(options.BaseURL+"/v1/login", wrapper.Login)
 	})
 	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/refresh", wrapper.RefreshPage)
+	})
+	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/refresh", wrapper.Refresh)
 	})
 	r.Group(func(r chi.Router) {
@@ -1914,6 +2066,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/login", wrapper.SubmitLogin)
+	})
+	r.Group(func(r chi.Router) {
+		r.Post(options.BaseURL+"/logout", wrapper.SubmitLogout)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/sessions-ended", wrapper.EndedPage)
