@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -24,13 +26,19 @@ const (
 // it is ready, announce is called. The process holds the other end of a pipe
 // as its standard input, so that it ends with this one however that ends.
 func (a *app) runChild(ctx context.Context, info *devRun, announce func() error) error {
+	socket, err := info.socket.File()
+	if err := errors.Join(err, info.socket.Close()); err != nil {
+		return fmt.Errorf("passing the demo service its socket: %w", err)
+	}
+	defer socket.Close()
 	self, err := a.program()
 	if err != nil {
 		return fmt.Errorf("finding this program: %w", err)
 	}
-	cmd := exec.Command(self, "demo", "--issuer", info.Issuer, "--listen", a.settings.DemoListen,
+	cmd := exec.Command(self, "demo", "--issuer", info.Issuer, "--listen", passedOn,
 		"--clock-skew", a.settings.ClockSkew.String(), "--log-level", a.settings.LogLevel)
 	cmd.Env = a.childEnv(info)
+	cmd.ExtraFiles = []*os.File{socket} // the first of which is number 3
 	cmd.Stderr = a.stderr
 	cmd.WaitDelay = childEnd
 	// A Ctrl-C is for this process alone; it ends the other in its turn.
@@ -46,6 +54,7 @@ func (a *app) runChild(ctx context.Context, info *devRun, announce func() error)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting demo service: %w", err)
 	}
+	_ = socket.Close() // the child has its own; nobody shall wait here when that has ended
 	ended := make(chan error, 1)
 	first := make(chan string, 1)
 	go func() {
@@ -65,7 +74,6 @@ func (a *app) followChild(ctx context.Context, info *devRun, first <-chan string
 		if err != nil || u.Port() == "" {
 			return errors.New("the demo service did not start")
 		}
-		info.Demo = "http://localhost:" + u.Port()
 		ready, cancel := context.WithTimeout(ctx, childStart)
 		defer cancel()
 		if err := waitReady(ready, line+"/readyz"); err != nil {
@@ -87,6 +95,23 @@ func (a *app) followChild(ctx context.Context, info *devRun, first <-chan string
 	case <-ctx.Done():
 		return nil
 	}
+}
+
+// passedOn is the address of a socket that the parent has opened.
+const passedOn = "fd:3"
+
+// listenOrTake opens a socket, or takes the one that was passed on.
+func listenOrTake(address string) (net.Listener, error) {
+	if address != passedOn {
+		return listen(address, "listen")
+	}
+	f := os.NewFile(3, "socket")
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, fmt.Errorf("taking the socket that was passed on: %w", err)
+	}
+	return l, nil
 }
 
 // endChild closes the child's standard input, which asks it to end, and kills

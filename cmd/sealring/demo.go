@@ -36,7 +36,7 @@ is its standard input is closed.`,
 		Example: `  SEALRING_CLIENT_ID=demo SEALRING_CLIENT_SECRET=… sealring demo --issuer http://localhost:8080`,
 		Args:    cobra.NoArgs,
 	}
-	c.Flags().StringVar(&address, "listen", "", "address to listen on (default: demo_listen)")
+	c.Flags().StringVar(&address, "listen", "", "address to listen on, or "+passedOn+" for a socket that was passed on (default: demo_listen)")
 	uses := []string{"issuer", "feed", "demo_listen", "client_id", "client_secret", "clock_skew", "log_level"}
 	return a.command(c, uses, func(ctx context.Context, _ []string) error {
 		log, err := a.serviceLog()
@@ -46,7 +46,7 @@ is its standard input is closed.`,
 		if address == "" {
 			address = a.settings.DemoListen
 		}
-		l, err := listen(address, "listen")
+		l, err := listenOrTake(address)
 		if err != nil {
 			return err
 		}

@@ -35,6 +35,7 @@ type devRun struct {
 
 	subject   string
 	throwAway bool
+	socket    *net.TCPListener // the demo service's, until that has it
 }
 
 func (a *app) devCommand() *cobra.Command {
@@ -76,21 +77,21 @@ func (a *app) dev(ctx context.Context, asJSON bool, log *slog.Logger) (err error
 	if err != nil {
 		return err
 	}
-	closeBoth := func() error { return errors.Join(public.Close(), admin.Close()) }
-	if err := s.checkDemoAddress(); err != nil {
-		return errors.Join(err, closeBoth())
-	}
 	info := &devRun{Issuer: "http://localhost:" + portOf(public), Admin: "http://" + admin.Addr().String()}
-	s.Issuer, s.Audiences = info.Issuer, []string{demoAudience}
+	if err := s.listenDemo(info); err != nil {
+		return errors.Join(err, public.Close(), admin.Close())
+	}
+	closeAll := func() error { return errors.Join(public.Close(), admin.Close(), info.socket.Close()) }
+	s.Issuer, s.Audiences, s.AppOrigins = info.Issuer, []string{demoAudience}, []string{info.Demo}
 	if err := s.devFolder(info); err != nil {
-		return errors.Join(err, closeBoth())
+		return errors.Join(err, closeAll())
 	}
 	if info.throwAway {
 		defer func() { err = errors.Join(err, os.RemoveAll(s.Data)) }()
 	}
 	d, err := s.openDev(ctx, info, public, admin, log)
 	if err != nil {
-		return errors.Join(err, closeBoth())
+		return errors.Join(err, closeAll())
 	}
 	return a.runDev(ctx, d, info, asJSON)
 }
@@ -182,14 +183,17 @@ func (s *settings) fillUser(ctx context.Context, info *devRun, log *slog.Logger)
 	return err
 }
 
-// checkDemoAddress says early, and with the right flag, that the demo
-// service's port is taken. The demo service itself listens later.
-func (s *settings) checkDemoAddress() error {
+// listenDemo opens the demo service's socket here: so it is said early, and with
+// the right flag, that the port is taken, and the auth service knows from the
+// start which origin may use its cookies, also where any free port will do.
+func (s *settings) listenDemo(info *devRun) error {
 	l, err := listen(s.DemoListen, "demo-listen")
 	if err != nil {
 		return err
 	}
-	return l.Close()
+	info.socket = l.(*net.TCPListener)
+	info.Demo = "http://localhost:" + portOf(l)
+	return nil
 }
 
 // announce says that everything answers.

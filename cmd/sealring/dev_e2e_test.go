@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -81,6 +82,61 @@ func TestDevIsEverythingOnOneMachine(t *testing.T) {
 	if len(p.lines) != 0 {
 		t.Errorf("it says more than its line of JSON: %q", <-p.lines)
 	}
+}
+
+// What a browser does with what dev prints for it: the form, the redirect, and
+// the cookies, which it sends to every port of a host.
+func TestABrowserLogsInAndLandsAtTheDemoService(t *testing.T) {
+	p := start(t, []string{"TMPDIR=" + t.TempDir()}, append([]string{"dev"}, anyPorts...)...)
+	said := map[string]string{}
+	for len(said) < 8 {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(p.line(t), "  "), " "); ok && name != "" {
+			said[name] = strings.TrimSpace(value)
+		}
+	}
+	login, _, _ := strings.Cut(said["browser"], " ")
+	demo, _, _ := strings.Cut(said["demo"], " ")
+	name, secret, _ := strings.Cut(said["user"], ", password ")
+	wantCall(t, http.StatusOK, http.MethodGet, login, credential{})
+	resp := submitForm(t, login, url.Values{"username": {name}, "password": {secret}}, credential{})
+	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || to != demo+"/" {
+		t.Fatalf("%s to %q", resp.Status, to)
+	}
+	var cookies []string
+	for _, c := range resp.Cookies() {
+		if c.Path == "/" {
+			cookies = append(cookies, c.Name+"="+c.Value)
+		}
+	}
+	session := credential{"Cookie", strings.Join(cookies, "; ")}
+	if body := wantCall(t, http.StatusOK, http.MethodGet, demo+"/", session); !strings.Contains(body, `"subject":`) {
+		t.Errorf("the demo service answers %s", body)
+	}
+	resp = submitForm(t, strings.TrimSuffix(login, "/login")+"/logout", url.Values{}, session)
+	if to := resp.Header.Get("Location"); resp.StatusCode != http.StatusSeeOther || !strings.HasSuffix(to, "/sessions-ended?reason=logout") {
+		t.Errorf("%s to %q", resp.Status, to)
+	}
+	within(t, time.Second, http.StatusUnauthorized, demo+"/", session)
+}
+
+// submitForm does not follow where the answer leads.
+func submitForm(t *testing.T, to string, form url.Values, c credential) *http.Response {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, to, strings.NewReader(form.Encode()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Sec-Fetch-Site", "same-origin")
+	if c.header != "" {
+		req.Header.Set(c.header, c.value)
+	}
+	resp, err := client.Transport.RoundTrip(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	return resp
 }
 
 // openStream reads a stream of events and delivers its last data line when it
@@ -185,6 +241,9 @@ func TestDevEndsWhenTheAuthServiceDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	info := &devRun{Issuer: "http://localhost:" + portOf(public)}
+	if err := s.listenDemo(info); err != nil {
+		t.Fatal(err)
+	}
 	s.Issuer, s.Audiences = info.Issuer, []string{demoAudience}
 	log := slog.New(slog.DiscardHandler)
 	d, err := s.openDev(t.Context(), info, public, admin, log)

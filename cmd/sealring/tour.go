@@ -15,6 +15,7 @@ const tour = `Sealring is up on this machine.{{if .ThrowAway}} Everything is for
   issuer   {{.Issuer}}   the auth service
   admin    {{.Admin}}   its admin API
   demo     {{.Demo}}   a service that it protects
+  browser  {{.Issuer}}/login   log in there, and it shows you the demo service
   user     {{.Username}}, password {{.Password}}
   client   {{.ClientID}}, secret {{.ClientSecret}}
   data     {{.Data}}
