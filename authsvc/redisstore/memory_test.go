@@ -172,7 +172,7 @@ func TestEndedSessionsMakeRoom(t *testing.T) {
 		living, buckets int
 		most            float64 // bytes for each of the living
 	}{
-		"as many as were expected": {1 << 14, 1 << 14 / perBucket, 50},
+		"as many as were expected": {1 << 14, 1 << 14 / perBucket, 53}, // 48 to 50: which buckets were swept last is chance
 		"few":                      {1 << 8, 1 << 7, 165},
 		"eight times as many":      {1 << 14, 1 << 11 / perBucket, 110},
 	} {
