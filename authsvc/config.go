@@ -27,7 +27,8 @@ type Config struct {
 	// AppOrigins are the origins of the application's own pages, each as
 	// "scheme://host[:port]" just as a browser writes it: https, or http on this
 	// machine. Their pages may use the cookies from another origin than the
-	// Issuer's. Zero: no other origin may.
+	// Issuer's, and the service's own pages lead to them, to the first by itself.
+	// Zero: no other origin may.
 	AppOrigins []string
 
 	// TrustedProxies are the networks of the reverse proxies before the service,

@@ -15,6 +15,8 @@ type loginView struct {
 	Wrong    string // "": nothing
 	Mistaken bool   // it is what was typed
 	SignedIn bool
+
+	Reference string // of a fault
 }
 
 // LoginPage implements openapi.ServerInterface.
@@ -45,7 +47,7 @@ func (a *publicAPI) SubmitLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	p, err := s.signIn(w.Header(), r, form)
 	if err != nil {
-		p, err = s.loginAgain(r, form, err)
+		p, err = s.loginAgain(w.Header(), r, form, err)
 	}
 	s.finishPage(w, r, p, err)
 }
@@ -66,7 +68,7 @@ func (s *Service) signIn(base http.Header, r *http.Request, form url.Values) (*r
 }
 
 // loginAgain shows the login page once more, with what was wrong.
-func (s *Service) loginAgain(r *http.Request, form url.Values, cause error) (*reply, error) {
+func (s *Service) loginAgain(base http.Header, r *http.Request, form url.Values, cause error) (*reply, error) {
 	p := pageProblem(cause)
 	s.note(r, p)
 	v := s.loginView(form.Get("return_to"))
@@ -76,6 +78,9 @@ func (s *Service) loginAgain(r *http.Request, form url.Values, cause error) (*re
 	v.Wrong = wrongAtLogin[p.code]
 	if v.Wrong == "" {
 		v.Wrong = "Something went wrong here, and it is not your fault. Try again later."
+	}
+	if p.status >= http.StatusInternalServerError {
+		v.Reference = base.Get(requestIDHeader)
 	}
 	rep, err := s.page(p.status, "login.html", v)
 	if err == nil {

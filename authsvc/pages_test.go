@@ -45,6 +45,9 @@ func (a answer) leads(t *testing.T, to string) answer {
 
 func TestAFormLogsIn(t *testing.T) {
 	w := newWorld(t, withShop)
+	if a := w.get("/login"); strings.Contains(string(a.body), "You are signed in") || strings.Contains(string(a.body), "return_to") {
+		t.Errorf("nobody is signed in, and nothing asked for: %s", a.body)
+	}
 	w.get("/login?return_to=/orders").want(t, 200, "").says(t, `<form method="post" action="/login">`, `name="return_to" value="`+w.issuer+`/orders"`)
 	for asked, led := range map[string]string{
 		"/orders?page=2#top":      w.issuer + "/orders?page=2#top",
@@ -62,11 +65,16 @@ func TestAFormLogsIn(t *testing.T) {
 
 // moreRoles makes a user's session larger.
 func moreRoles(n int) func(*authsvc.User) {
-	var roles []string
+	roles := rolesOf(n)
+	return func(u *authsvc.User) { u.Roles = roles }
+}
+
+// rolesOf makes roles that nothing can squeeze.
+func rolesOf(n int) (roles []string) {
 	for range n {
 		roles = append(roles, rand.Text())
 	}
-	return func(u *authsvc.User) { u.Roles = roles }
+	return roles
 }
 
 func longer(n int) string { return strings.Repeat("x", n) }
@@ -118,7 +126,7 @@ func TestAFaultAtTheLoginPageIsNoMistake(t *testing.T) {
 	away := errors.New("away")
 	w.users.fault.Store(&away)
 	a := w.submit("ann", password, "").want(t, 503, "")
-	a.says(t, `role="alert"`, "Nobody can sign in right now.")
+	a.says(t, `role="alert"`, "Nobody can sign in right now.", a.header.Get("X-Request-Id"))
 	if a.header.Get("Retry-After") == "" || strings.Contains(string(a.body), "aria-invalid") || len(a.cookies) != 0 {
 		t.Errorf("%v %s", a.header, a.body)
 	}
@@ -145,6 +153,34 @@ func TestALoginTakesThePlaceOfASession(t *testing.T) {
 	after := w.submit("bob", password, "", withCookies(before.cookies...))
 	w.get("/v1/session", withCookies(before.cookies...)).want(t, 401, "")
 	w.get("/v1/session", withCookies(after.cookies...)).want(t, 200, "")
+}
+
+func TestALoginThatDoesNotFitEndsNothing(t *testing.T) {
+	w := newWorld(t)
+	jar := withCookies(w.submit("ann", password, "").cookies...)
+	for n := 60; ; n += 5 { // the first that does not fit can be sealed still
+		w.users.with(moreRoles(n))
+		a := w.submit("ann", password, "")
+		if a.status == http.StatusSeeOther {
+			continue
+		}
+		w.submit("ann", password, "", jar).want(t, 413, "").says(t, `role="alert"`, "more roles than a session can hold")
+		break
+	}
+	w.get("/v1/session", jar).want(t, 200, "")
+	w.users.with(moreRoles(0))
+	w.log.fault.Store(true) // the old session can not be ended: nobody is logged in
+	if a := w.submit("ann", password, "", jar).want(t, 503, ""); len(a.cookies) != 0 {
+		t.Errorf("%v", a.header)
+	}
+}
+
+func TestAnUnknownUserGetsThePageOfAWrongPassword(t *testing.T) {
+	w := newWorld(t)
+	known, unknown := w.submit("ann", "wrong", "").want(t, 401, ""), w.submit("zoe", "wrong", "").want(t, 401, "")
+	if strings.ReplaceAll(string(known.body), `"ann"`, `"zoe"`) != string(unknown.body) {
+		t.Errorf("%s\n%s", known.body, unknown.body)
+	}
 }
 
 func TestTheLoginPageTakesItsFormAlone(t *testing.T) {

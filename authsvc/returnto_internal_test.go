@@ -31,3 +31,19 @@ func TestADestinationStaysWithTheApplication(t *testing.T) {
 		}
 	}
 }
+
+// What a browser writes in another way, or reads in another way than Go, is none.
+func TestADestinationInDoubtIsNone(t *testing.T) {
+	for _, given := range []string{
+		"/a b", "/a\tb", "/a\nb", "/a\x00b", "/a\x7fb", "/a?b\\c", "/a#b\\c", "/a?b\"c", "/a?b<c", "/a?b>c", "/zürich", "/a?ü", "/a?\xff",
+		"/a%5cb", "/a%5Cb", "/a%00b", "/a%0d%0ab", "/a%09b", "/a%7fb", "/a%c2%85b", "/a%c0%afb", "/a%ffb", "/a%", "/a%zz",
+		"//a", "/%2fa", "///a", "/./a", "/a/./b", "/a/.", "/%2e/a", "/../a", "/a/../b", "/a/..", "/a/%2e%2e/b", "/a/.%2E",
+		"https://shop.example.com//a", "https://shop.example.com/..", "https://shop.example.com/%2fa", "https://shop.example.com/a%00",
+		"https://shop.example.comx", "https://shop.example.com:443/", "https://shop.example.com@a/", "HTTPS://shop.example.com/", "", "a", "?a", "#a",
+		"/" + strings.Repeat("x", maxReturnTo), "https://shop.example.com/" + strings.Repeat("x", maxReturnTo),
+	} {
+		if got, ok := returnTo(given, destinations); ok || got != "" {
+			t.Errorf("%q leads to %q", given, got)
+		}
+	}
+}

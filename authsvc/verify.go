@@ -17,15 +17,24 @@ func (a *publicAPI) Verify(w http.ResponseWriter, r *http.Request, params openap
 		return
 	}
 	p, err := s.verify(r)
-	if way := s.wayIn(w.Header(), r, err); way != nil {
-		switch params.Mode {
-		case openapi.VerifyParamsModeRedirect:
-			p, err = way, nil
-		case openapi.VerifyParamsModeLocation:
-			w.Header()["Location"] = way.header["Location"]
-		}
+	if params.Mode != "" && err != nil {
+		p, err = s.pointOut(w.Header(), r, params.Mode, err)
 	}
 	s.finish(w, r, p, err)
+}
+
+// pointOut tells a browser where it gets what it was refused for: instead of the
+// refusal, or beside it.
+func (s *Service) pointOut(base http.Header, r *http.Request, mode openapi.VerifyParamsMode, refused error) (*reply, error) {
+	way := s.wayIn(base, r, refused)
+	switch {
+	case way == nil:
+		return nil, refused
+	case mode == openapi.VerifyParamsModeRedirect:
+		return way, nil
+	}
+	base["Location"] = way.header["Location"]
+	return nil, refused
 }
 
 func (s *Service) verify(r *http.Request) (*reply, error) {

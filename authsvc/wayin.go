@@ -9,20 +9,31 @@ import (
 )
 
 // wayIn leads somebody whom the guard has refused to where a session is to be
-// had, and from there to what was asked for: who has one whose token has run
-// out, to the refresh; everybody else to the login page. It is nil for what is
-// no refusal, and for a program, which wants its 401.
+// had, and from there to what was asked for: who had one, to the refresh, which
+// gives a new token or says why the session has ended; everybody else to the login
+// page. It is nil for what is no refusal, and for a program, which wants its 401.
+// The way does not go round: the refresh gives no token that is refused alike.
 func (s *Service) wayIn(base http.Header, r *http.Request, refused error) *reply {
 	page := loginPath
 	switch {
 	case !isNavigation(r.Header):
 		return nil
-	case errors.Is(refused, middleware.ErrExpired), errors.Is(refused, middleware.ErrRefreshNeeded):
-		page = refreshPath // which cures it: the way does not go round
+	case hadSession(refused):
+		page = refreshPath
 	case !errors.Is(refused, middleware.ErrNoCredential) && !errors.Is(refused, middleware.ErrInvalidToken):
 		return nil
 	}
 	return s.sendTo(&reply{}, base, page, s.forwarded(r.Header))
+}
+
+// hadSession says whether a token was refused that had been good.
+func hadSession(refused error) bool {
+	for _, ended := range []error{middleware.ErrExpired, middleware.ErrRefreshNeeded, middleware.ErrRevoked, middleware.ErrKeyRevoked} {
+		if errors.Is(refused, ended) {
+			return true
+		}
+	}
+	return false
 }
 
 // isNavigation tells a browser's window from a page's script and from programs.

@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"net/url"
 	"testing"
+	"time"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
 )
 
@@ -60,7 +62,7 @@ func TestARefusedSessionIsLedToWhatCuresIt(t *testing.T) {
 		page string
 	}{
 		"an expired token":  {withCookies(w.sessionCookie(w.sign(expired))), "/v1/refresh"},
-		"an ended session":  {withCookies(gone.cookie(t, "__Host-session")), "/login"},
+		"an ended session":  {withCookies(gone.cookie(t, "__Host-session")), "/v1/refresh"}, // which says so
 		"nonsense":          {withCookies(&http.Cookie{Name: "__Host-session", Value: "x"}), "/login"},
 		"another service's": {withCookies(w.sessionCookie(w.sign(func(c *tokens.Claims) { c.Audience = []string{"mars"} }))), "/login"},
 	} {
@@ -68,6 +70,20 @@ func TestARefusedSessionIsLedToWhatCuresIt(t *testing.T) {
 			w.get("/v1/verify?mode=redirect", tc.with, proxies["Caddy"], aBrowser).leads(t, w.issuer+tc.page+"?return_to="+url.QueryEscape(shop+"/cart?a=b&c=d"))
 		})
 	}
+}
+
+// A burnt key costs no login either.
+func TestABrowserWhoseTokensKeyWasRevokedComesBackWithANewOne(t *testing.T) {
+	w := newWorld(t, withShop)
+	in := w.submit("ann", password, "")
+	burnt, err := w.ring.Current(keys.AccessToken, time.Now())
+	must(t, err)
+	ring, err := w.ring.Revoke(burnt.ID, "stolen", time.Now())
+	must(t, err)
+	w.svc.SetRing(ring)
+	a := w.get("/v1/verify?mode=redirect", withCookies(in.cookie(t, "__Host-session")), proxies["Traefik"], aBrowser).want(t, 303, "")
+	b := w.get(a.header.Get("Location"), withCookies(in.cookies...), aBrowser).leads(t, shop+"/cart?a=b&c=d")
+	w.get("/v1/verify?mode=redirect", withCookies(b.cookie(t, "__Host-session")), proxies["Traefik"], aBrowser).want(t, 200, "")
 }
 
 // An expired access token costs a browser two redirects and no login.

@@ -63,7 +63,7 @@ func (s *settings) declared() []setting {
 		text("data", &s.Data, "/var/lib/sealring", "folder of the key ring, the users, the clients and the embedded store"),
 		text("issuer", &s.Issuer, "", "public URL of the auth service, the iss of every token: https, or http on localhost; no path"),
 		list("audiences", &s.Audiences, "what tokens may be for; a login that names none gets all of them"),
-		list("app_origins", &s.AppOrigins, "origins of the application's own pages that may use the session's cookies by script, such as https://shop.example.com; empty: none but the issuer's"),
+		list("app_origins", &s.AppOrigins, "origins of the application's own pages, such as https://shop.example.com: they may use the session's cookies by script, and a login leads to them; empty: none but the issuer's"),
 		list("trusted_proxies", &s.Proxies, "networks of the reverse proxies whose X-Forwarded-For tells where a request comes from, such as 10.0.0.0/8, for reports; empty: none"),
 		text("listen", &s.Listen, "127.0.0.1:8080", "address of the public listener"),
 		text("admin_listen", &s.AdminListen, "127.0.0.1:8081", "address of the admin listener; only operators may reach it"),
