@@ -128,9 +128,13 @@ func TestAnAddressThatAnybodyCouldWriteIsNotReported(t *testing.T) {
 func TestNoTokenStandsInALogLine(t *testing.T) {
 	w := outageWorld(t)
 	cookie := w.loginCookie()
-	first := w.aged(tokens.NewID(), 0, time.Minute)
-	second := w.refresh(first, from("a", "")).want(t, 200, "")
-	w.refresh(first, from("b", ""))
+	var first string
+	var second answer
+	for len(w.alarms("refresh.divergent")) == 0 { // unless the grace was over before the second came
+		first = w.aged(tokens.NewID(), 0, time.Minute)
+		second = w.refresh(first, from("a", "")).want(t, 200, "")
+		w.refresh(first, from("b", ""))
+	}
 	time.Sleep(pastGrace) // late is what this is about
 	w.refresh(first).want(t, 401, "session-ended")
 	w.get("/v1/session", withCookies(cookie.cookies...))
@@ -139,7 +143,7 @@ func TestNoTokenStandsInALogLine(t *testing.T) {
 		secrets = append(secrets, c.Value)
 	}
 	logged := w.logged.String()
-	if len(w.alarms("refresh.theft")) != 1 || len(w.alarms("refresh.divergent")) == 0 {
+	if len(w.alarms("refresh.theft")) == 0 {
 		t.Fatalf("nothing to look at: %s", logged)
 	}
 	for _, secret := range secrets {

@@ -80,17 +80,16 @@ func TestFirstRevocationAfterQuietLeavesAtOnce(t *testing.T) {
 	w := newWorld(t)
 	s := w.follow("")
 	s.frame()
-	const rounds = 5
-	var total time.Duration
-	for range rounds {
+	best := time.Hour // a busy machine is late, but never early
+	for range 5 {
 		time.Sleep(110 * time.Millisecond) // quiet
 		began := time.Now()
 		w.revoke()
 		s.frame()
-		total += time.Since(began)
+		best = min(best, time.Since(began))
 	}
-	if total > rounds*50*time.Millisecond {
-		t.Errorf("%v on average", total/rounds)
+	if best > 50*time.Millisecond {
+		t.Errorf("%v at best", best)
 	}
 }
 
