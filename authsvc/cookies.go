@@ -1,6 +1,7 @@
 package authsvc
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -52,4 +53,17 @@ func onlyCookie(r *http.Request, name string) (string, error) {
 		return found[0].Value, nil
 	}
 	return "", middleware.ErrManyCredentials
+}
+
+// clearedTwins are both cookies, cleared, for a request that was refused because
+// it has one of them twice: nil else. Nobody can tell which of the two is whose, so neither
+// is a session, and the browser would show both for as long as it has ours.
+func clearedTwins(r *http.Request, err error) []*http.Cookie {
+	if !errors.Is(err, middleware.ErrManyCredentials) {
+		return nil
+	}
+	if len(r.CookiesNamed(sessionCookie)) < 2 && len(r.CookiesNamed(refreshCookie)) < 2 {
+		return nil
+	}
+	return clearedCookies()
 }

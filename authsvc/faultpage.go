@@ -28,6 +28,9 @@ func (s *Service) finishPage(w http.ResponseWriter, r *http.Request, p *reply, e
 // failPage is fail for what answers with pages.
 func (s *Service) failPage(w http.ResponseWriter, r *http.Request, err error) {
 	p := pageProblem(err)
+	if twins := clearedTwins(r, err); twins != nil {
+		p.cookies = twins
+	}
 	s.note(r, p)
 	rep, err := s.faultPage(w.Header(), r, p)
 	if err != nil { // can not be: the template and its data are fixed

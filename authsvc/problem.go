@@ -95,6 +95,9 @@ func asUnavailable(err error) error {
 func (s *front) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if s.guard != nil && isGuards(err) {
 		s.note(r, &problem{status: http.StatusUnauthorized, cause: err})
+		for _, c := range clearedTwins(r, err) {
+			http.SetCookie(w, c)
+		}
 		s.guard.Refuse(w, r, err)
 		return
 	}
