@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full sessions-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
+.PHONY: test full faults-full sessions-full model feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -26,6 +26,9 @@ sessions-full: needs ## chains of 10,000 refreshes and the bytes of a session at
 	SEALRING_FULL=1 go test -v -timeout 30m -run 'LongChain|BytesOfASession|EndedSessions|TheStepInRedis' ./authsvc/redisstore
 	go test -v -run 'BytesOfASession' ./authsvc/boltstore
 	go test -run '^$$' -bench Step -benchtime 20x ./authsvc/redisstore
+
+model: ## every state of the model of refresh, with up to two faults
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'TheModelOfRefresh' ./authsvc
 
 feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 connections
 	SEALRING_FULL=1 go test -v -timeout 20m -run 'Figures' ./authsvc
