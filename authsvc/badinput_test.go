@@ -16,12 +16,12 @@ import (
 // unchanged fails when the log or the sessions were written to.
 func (w *world) unchanged(t *testing.T, f func()) {
 	t.Helper()
-	before := w.revocations()
+	before := w.logEnd()
 	appends, presents := w.log.appends.Load(), w.store.presents.Load()
 	f()
-	after := w.revocations()
+	after := w.logEnd()
 	if before != after || w.log.appends.Load() != appends || w.store.presents.Load() != presents {
-		t.Errorf("the store was changed: %s → %s", before, after)
+		t.Errorf("the store was changed: %v → %v", before, after)
 	}
 }
 

@@ -38,10 +38,10 @@ func TestRevokeARefreshTokenEndsTheSession(t *testing.T) {
 			w.refresh(in.str(t, "refresh_token")).want(t, 401, "session-ended")
 			w.get("/v1/session", withBearer(in.str(t, "access_token"))).want(t, 401, "invalid-token")
 			w.get("/v1/session", withBearer(other.str(t, "access_token"))).want(t, 200, "")
-			before := w.revocations()
+			before := w.logEnd()
 			w.formTo("/v1/revoke", form).want(t, 200, "") // twice does no harm, and adds nothing
-			if after := w.revocations(); after != before {
-				t.Errorf("%s became %s", before, after)
+			if after := w.logEnd(); after != before {
+				t.Errorf("%v became %v", before, after)
 			}
 		})
 	}
@@ -103,11 +103,11 @@ func TestRevokeATokenThatIsNone(t *testing.T) {
 		"another's garbage": strings.Repeat("A.", 4),
 	} {
 		t.Run(name, func(t *testing.T) {
-			before := w.revocations()
+			before := w.logEnd()
 			w.revokeToken(token).want(t, 200, "")
 			w.revokeToken(token, w.basic())
-			if after := w.revocations(); after != before {
-				t.Errorf("%s became %s", before, after)
+			if after := w.logEnd(); after != before {
+				t.Errorf("%v became %v", before, after)
 			}
 		})
 	}
