@@ -71,15 +71,18 @@ func (b *broadcast) serve(narrow bool) string {
 	return server.Listener.Addr().String()
 }
 
-// mute subscribes and reads nothing.
-func (b *broadcast) mute() net.Conn {
+// mute subscribes and reads nothing, and little is kept for it.
+func (b *broadcast) mute() net.Conn { return b.silent(4 << 10) }
+
+// silent subscribes and reads nothing; so many bytes the system keeps for it.
+func (b *broadcast) silent(buffer int) net.Conn {
 	b.t.Helper()
 	before := b.inside()
 	address := b.serve(true)
 	c, err := net.Dial("tcp", address)
 	b.must(err)
 	b.t.Cleanup(func() { _ = c.Close() })
-	b.must(c.(*net.TCPConn).SetReadBuffer(4 << 10))
+	b.must(c.(*net.TCPConn).SetReadBuffer(buffer))
 	r, err := http.NewRequest("GET", "http://"+address+"/v1/feed", nil)
 	b.must(err)
 	r.SetBasicAuth("mute", "x")
@@ -214,12 +217,11 @@ func TestASubscriberThatReadsSlowlyIsServed(t *testing.T) {
 	const patience = 4 * time.Second // what a busy machine may pause is a small part of it
 	b := newBroadcast(t)
 	b.s.hub.patient = patience
-	slow := b.mute()
+	slow := b.silent(256 << 10) // several segments of loopback: with less the sender waits for its own probes, not for the reader
 	b.publish(tooMuch * 4)
 	deadline := time.Now().Add(time.Minute)
 	began, got, buf := time.Now(), 0, make([]byte, 64<<10)
 	b.must(slow.SetReadDeadline(deadline))
-	b.must(slow.(*net.TCPConn).SetReadBuffer(256 << 10)) // several segments of loopback: a smaller one waits for the system's probes, not for the reader
 	for got < 4*tooMuchIs {
 		n, err := slow.Read(buf)
 		b.must(err)
