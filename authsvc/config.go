@@ -44,7 +44,7 @@ type Config struct {
 	RefreshGrace time.Duration // a parallel refresh within it gets the same successor; zero: 10 s, at most 5 min
 
 	// StrictRefresh answers a refresh that the store can not judge with 503.
-	// Zero: the client gets a new access token and keeps its refresh token, for
+	// Zero: the client gets a new access token and its refresh token again, for
 	// 15 min at most, and the store judges afterwards.
 	StrictRefresh bool
 

@@ -49,7 +49,7 @@ func graceForAll(s State, p Presentation, params Params, now int64) (State, Outc
 
 func parentForEver(s State, p Presentation, params Params, now int64) (State, Outcome) {
 	state, out := Step(s, p, params, now)
-	if out.Verdict == Theft && isParent(s, p) {
+	if out.Verdict == Theft && uint64(p.Generation)+1 == uint64(s.Generation) {
 		return s, granted(Replay, 4, s)
 	}
 	return state, out

@@ -162,7 +162,7 @@ func tick(v int64) uint8 {
 // retries are the ids of attempts as stores keep them.
 var retries = func() (all [32][8]byte) {
 	for id := range all[1:] {
-		all[id+1] = Presentation{SessionID: sid, RetryID: fmt.Sprint(id + 1)}.retry()
+		all[id+1] = RetryHash(sid, fmt.Sprint(id+1))
 	}
 	return all
 }()
@@ -183,7 +183,7 @@ func idOf(h [8]byte) uint8 {
 
 func (k tok) shown(id uint8) Presentation {
 	return Presentation{SessionID: sid, Generation: uint32(k.g), IssuedAt: ms(k.i), ParentIssuedAt: ms(k.p), SessionEnd: modelEnd,
-		RetryID: fmt.Sprint(id), Grace: graceTick * time.Millisecond}
+		Retry: retryOf(id), Grace: graceTick * time.Millisecond}
 }
 
 // replaced is what a replica knows without the store: see progress.

@@ -58,9 +58,10 @@ type Params struct {
 //     Same while the newest is no older than the grace, else Advance.
 //  3. An older token of the newest or a later generation: Theft. An ancestor
 //     was used again after this one had been issued.
-//  4. The parent of the newest, replaced no longer ago than the grace: Replay.
-//  5. The parent, with the retry id that advanced it or the bound key, or where
-//     the newest is Unclaimed: Replay at any age.
+//  4. The parent of the newest, or a sibling of it, replaced no longer ago than
+//     the grace: Replay.
+//  5. The same, with the retry id that advanced it or the bound key, or where the
+//     newest is Unclaimed: Replay at any age.
 //  6. Anything else: Theft.
 //
 // It never advances twice within the grace, so that a token replaced within
@@ -83,7 +84,7 @@ func Step(s State, p Presentation, params Params, now int64) (State, Outcome) {
 		return renew(s, known, p, now)
 	case p.Generation >= known.Generation:
 		return kill(known, p, 3, now)
-	case isParent(known, p) && early(known, p, grace, now):
+	case isParent(known, p) && now-known.IssuedAt <= grace:
 		return s, granted(Replay, 4, known)
 	case isParent(known, p) && proven(known, p):
 		return s, granted(Replay, 5, known)
@@ -102,18 +103,16 @@ func current(s State, p Presentation, grace int64) bool {
 	return p.Generation == s.Generation && s.IssuedAt-p.IssuedAt <= grace
 }
 
+// isParent: the token is the parent of the newest, or a sibling of the parent
+// that was born within the grace in a failover.
 func isParent(s State, p Presentation) bool {
-	return uint64(p.Generation)+1 == uint64(s.Generation)
-}
-
-// early: row 4, for the parent of the newest.
-func early(s State, p Presentation, grace, now int64) bool {
-	return now-s.IssuedAt <= grace && distance(p.IssuedAt, s.ParentIssuedAt) <= grace
+	return uint64(p.Generation)+1 == uint64(s.Generation) &&
+		distance(p.IssuedAt, s.ParentIssuedAt) <= p.grace().Milliseconds()
 }
 
 // proven: row 5, for the parent of the newest.
 func proven(s State, p Presentation) bool {
-	return p.IssuedAt == s.ParentIssuedAt && (p.Bound || s.Retry == Unclaimed || sameRetry(s.Retry, p.retry()))
+	return p.Bound || s.Retry == Unclaimed || sameRetry(s.Retry, p.Retry)
 }
 
 // renew answers row 2 with the newest token, or with its successor once it is
@@ -131,7 +130,7 @@ func renew(old, newest State, p Presentation, now int64) (State, Outcome) {
 		Generation:     newest.Generation + 1,
 		IssuedAt:       now,
 		ParentIssuedAt: newest.IssuedAt,
-		Retry:          p.retry(),
+		Retry:          p.Retry,
 	}
 	return next, granted(Advance, 2, next)
 }
@@ -160,13 +159,10 @@ func (p Presentation) grace() time.Duration {
 	return p.Grace
 }
 
-// retry is the hash of the retry id with the token it belongs to, zero
-// without an id.
-func (p Presentation) retry() (h [8]byte) {
-	if p.RetryID == "" {
-		return h
-	}
-	sum := sha256.Sum256(append(p.SessionID[:], p.RetryID...))
+// RetryHash is what stores keep of the id, such as one of Sealring-Retry, that
+// all attempts with one token of a session have in common.
+func RetryHash(sid tokens.ID, id string) (h [8]byte) {
+	sum := sha256.Sum256(append(sid[:], id...))
 	copy(h[:], sum[:])
 	return h
 }

@@ -21,16 +21,15 @@ var Unclaimed = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 // the parent of the newest was made is the last at which it can have been
 // replaced.
 func Settle(s State, p Presentation, at int64) (State, Outcome) {
-	lineage := isParent(s, p) && p.IssuedAt == s.ParentIssuedAt
 	switch {
 	case s.Dead.Type != 0:
 		return s, Outcome{Verdict: Revoked, Row: 1, Revocation: s.Dead}
 	case !s.Known || behind(s, p) || current(s, p, p.grace().Milliseconds()):
 		return s, granted(Same, 4, p.state())
-	case lineage && sameRetry(s.Retry, p.retry()):
+	case isParent(s, p) && sameRetry(s.Retry, p.Retry):
 		s.Retry = Unclaimed
 		return s, granted(Replay, 2, s)
-	case lineage && (p.Bound || s.Retry == Unclaimed):
+	case isParent(s, p) && proven(s, p):
 		return s, granted(Same, 4, s)
 	case at-replaced(s, p) > p.grace().Milliseconds():
 		return kill(s, p, 3, at)
@@ -40,7 +39,7 @@ func Settle(s State, p Presentation, at int64) (State, Outcome) {
 
 // replaced is when a token that is not the newest was replaced, at the latest.
 func replaced(s State, p Presentation) int64 {
-	if p.Generation >= s.Generation || isParent(s, p) {
+	if uint64(p.Generation)+1 >= uint64(s.Generation) {
 		return s.IssuedAt
 	}
 	return s.ParentIssuedAt

@@ -115,8 +115,8 @@ type Presentation struct {
 	ParentIssuedAt int64     // p: when g-1 was issued, Unix milliseconds; 0 for g = 0
 	SessionEnd     time.Time // absolute end of the session: how long its state is kept
 
-	RetryID string // Sealring-Retry: what the client sends with every attempt for this token; "" without
-	Bound   bool   // the request proved possession of the key that the token is bound to
+	Retry [8]byte // RetryHash of what names the attempts with this token; zero: nothing
+	Bound bool    // the request proved possession of the key that the token is bound to
 
 	Grace time.Duration // refresh_grace; zero: 10 s, at most 5 min
 }

@@ -24,8 +24,8 @@ type attempt struct {
 
 // unsettled are the attempts that the store has still to judge. They are kept
 // in memory alone: what a replica that is killed meanwhile forgets is an alarm
-// about a thief, or a client that has to log in again because it comes, after
-// the grace, with a token whose successor it never got.
+// about a thief, or, where the store made a step and neither its answer nor the
+// one without it has arrived, a client that comes back after the grace.
 type unsettled struct {
 	mu   sync.Mutex
 	all  []attempt // the oldest first

@@ -436,7 +436,7 @@ type Grant struct {
 	// ExpiresIn seconds
 	ExpiresIn int64 `json:"expires_in,omitempty"`
 
-	// RefreshToken mode `token`; absent while the store can not answer: keep the old one
+	// RefreshToken mode `token`: to use from now on
 	RefreshToken string         `json:"refresh_token,omitempty"`
 	Scope        string         `json:"scope,omitempty"`
 	Session      Session        `json:"session"`

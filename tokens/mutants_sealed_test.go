@@ -197,6 +197,7 @@ func aRefresh(rng *rand.Rand) []field {
 		draw(rng, []string{strings.Repeat("s", 16), zeros[:15] + "\x01"}, []string{zeros}),
 		{uint32s(rng.Uint32()), false},
 		ms(), ms(uint64s(0)),
+		{uint64s(rng.Uint64()), false},
 		aTime(rng), aTime(rng), aTime(rng),
 		aText(rng), aText(rng),
 	}

@@ -15,8 +15,8 @@ import (
 //
 // Its plaintext is, in this order: version byte 1; one byte that is 1 for a
 // cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
-// and ParentIssuedAt in eight; AuthTime, IdleEnd and SessionEnd in four, in
-// Unix seconds; Subject and ClientID, each as two bytes of length and the text;
+// and ParentIssuedAt in eight; Attempt; AuthTime, IdleEnd and SessionEnd in four,
+// in Unix seconds; Subject and ClientID, each as two bytes of length and the text;
 // Audience and Scope, each as one byte of count and the texts.
 type Refresh struct {
 	SessionID      ID
@@ -31,6 +31,11 @@ type Refresh struct {
 	IdleEnd        time.Time // end of this token unless used before, fixed when it is made; whole seconds
 	SessionEnd     time.Time // absolute end, fixed at login; whole seconds
 	Cookie         bool      // mode of the session: cookie, else token
+
+	// Attempt names the attempts with this token that went without an answer;
+	// zero: there were none. The next one goes by that name too, so that it gets
+	// what one of them may have made.
+	Attempt [8]byte
 }
 
 const (
@@ -136,6 +141,7 @@ func (r *Refresh) encode() []byte {
 	w.uint32(r.Generation)
 	w.uint64(uint64(r.IssuedAt))
 	w.uint64(uint64(r.ParentIssuedAt))
+	w.out = append(w.out, r.Attempt[:]...)
 	w.time(r.AuthTime)
 	w.time(r.IdleEnd)
 	w.time(r.SessionEnd)
@@ -155,6 +161,7 @@ func parseRefresh(plain []byte) (*Refresh, bool) {
 	copy(r.SessionID[:], f.take(len(r.SessionID)))
 	r.Generation = f.uint32()
 	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
+	copy(r.Attempt[:], f.take(len(r.Attempt)))
 	r.AuthTime, r.IdleEnd, r.SessionEnd = f.time(), f.time(), f.time()
 	r.Subject, r.ClientID = f.text(), f.text()
 	r.Audience, r.Scope = f.texts(), f.texts()

@@ -22,7 +22,8 @@ func TestBytesOfASessionInTheFile(t *testing.T) {
 	s := open(t, file, c)
 	shown := make([]authsvc.Presentation, many)
 	for i := range shown {
-		shown[i] = authsvc.Presentation{SessionID: tokens.NewID(), IssuedAt: c.now().UnixMilli(), SessionEnd: c.now().Add(12 * time.Hour), RetryID: "attempt"}
+		id := tokens.NewID()
+		shown[i] = authsvc.Presentation{SessionID: id, IssuedAt: c.now().UnixMilli(), SessionEnd: c.now().Add(12 * time.Hour), Retry: authsvc.RetryHash(id, "attempt")}
 	}
 	all := func(want authsvc.Verdict) {
 		t.Helper()

@@ -109,7 +109,7 @@ func (w *way) round(b *testing.B) float64 {
 		answers := make([]*redis.Cmd, 1024)
 		for i := range answers {
 			p := w.shown[batch+i]
-			p.RetryID = "attempt"
+			p.Retry = authsvc.RetryHash(p.SessionID, "attempt")
 			answers[i] = w.script.EvalSha(ctx, pipe, []string{w.bucket(p.SessionID)}, arguments(p, authsvc.Params{Adopt: true}, math.MaxInt64)...)
 		}
 		if _, err := pipe.Exec(ctx); err != nil {

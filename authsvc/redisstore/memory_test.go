@@ -32,7 +32,7 @@ func TestALongChainTakesAsLittleAsAShortOne(t *testing.T) {
 		if err := client.HSet(t.Context(), "clock", "s", now/1000, "us", now%1000*1000).Err(); err != nil {
 			t.Fatal(err)
 		}
-		p.RetryID = "attempt"
+		p.Retry = authsvc.RetryHash(p.SessionID, "attempt")
 		out := present(t, s, p, authsvc.Advance)
 		if out.Generation != uint32(g+1) || out.IssuedAt != now {
 			t.Fatalf("generation %d: %+v", g+1, out)
@@ -138,7 +138,7 @@ func fill(t *testing.T, server *redistest.Server, many int, bucket func(tokens.I
 		pipe := client.Pipeline()
 		for range batch {
 			p := login()
-			p.Generation, p.RetryID = 1000, "attempt"
+			p.Generation, p.Retry = 1000, authsvc.RetryHash(p.SessionID, "attempt")
 			p.ParentIssuedAt = p.IssuedAt - 300_000
 			_, args := write(p)
 			script.EvalSha(t.Context(), pipe, []string{bucket(p.SessionID)}, args...)
@@ -214,7 +214,7 @@ func comeAndGo(t *testing.T, server *redistest.Server, living, buckets int) floa
 		for range batch {
 			now = now.Add(life / time.Duration(living))
 			p := login()
-			p.IssuedAt, p.SessionEnd, p.RetryID = now.Add(-time.Minute).UnixMilli(), now.Add(life), "attempt"
+			p.IssuedAt, p.SessionEnd, p.Retry = now.Add(-time.Minute).UnixMilli(), now.Add(life), authsvc.RetryHash(p.SessionID, "attempt")
 			pipe.HSet(t.Context(), "clock", "s", now.Unix(), "us", now.Nanosecond()/1000)
 			step.EvalSha(t.Context(), pipe, []string{bucketKey(p.SessionID, uint32(buckets))}, arguments(p, authsvc.Params{Adopt: true}, math.MaxInt64)...)
 		}

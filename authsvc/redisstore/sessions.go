@@ -3,7 +3,6 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
 	_ "embed" // the step
 	"errors"
 	"fmt"
@@ -203,11 +202,10 @@ func arguments(p authsvc.Presentation, params authsvc.Params, deadline int64) []
 // retryHash is the begin of the one in authsvc.State; "" without an id. To
 // guess one ends the session, unless it is right at the first attempt.
 func retryHash(p authsvc.Presentation) []byte {
-	if p.RetryID == "" {
+	if p.Retry == [8]byte{} {
 		return nil
 	}
-	sum := sha256.Sum256(append(p.SessionID[:], p.RetryID...))
-	return sum[:retryBytes]
+	return p.Retry[:retryBytes]
 }
 
 // outcome reads the answer of the step: a verdict and its row, with the newest

@@ -16,14 +16,14 @@ if not form then return {SAME, 4, g, i, p} end
 if (g >= cg and i > ct) or (g == cg and ct - i <= grace) then
 	return {SAME, 4, g, i, p}
 end
-local lineage = g + 1 == cg and i == cp
-if lineage and rh ~= '' and rh == retry then
+local parent = g + 1 == cg and math.abs(i - cp) <= grace
+if parent and rh ~= '' and rh == retry then
 	putState(exp, cg, ct, cp, UNCLAIMED)
 	return {REPLAY, 2, cg, ct, cp}
 end
-if lineage and (bound or rh == UNCLAIMED) then return {SAME, 4, cg, ct, cp} end
+if parent and (bound or rh == UNCLAIMED) then return {SAME, 4, cg, ct, cp} end
 local replaced = cp
-if g >= cg or g + 1 == cg then replaced = ct end
+if g + 1 >= cg then replaced = ct end
 if at - replaced > grace then
 	local t = math.ceil(at / 1000)
 	putTomb(t, exp)

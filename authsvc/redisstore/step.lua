@@ -31,12 +31,10 @@ if behind or (g == cg and ct - i <= grace) then -- row 2
 	return {ADVANCE, 2, next, now, ct, stamp}
 end
 
-if g + 1 == cg then
-	local early = now - ct <= grace and math.abs(i - cp) <= grace
-	if early then return {REPLAY, 4, cg, ct, cp, stamp} end
-	local proven = bound or (rh ~= '' and (rh == retry or rh == UNCLAIMED))
-	if i == cp and proven then return {REPLAY, 5, cg, ct, cp, stamp} end
-end
+local parent = g + 1 == cg and math.abs(i - cp) <= grace
+local proven = bound or (rh ~= '' and (rh == retry or rh == UNCLAIMED))
+if parent and now - ct <= grace then return {REPLAY, 4, cg, ct, cp, stamp} end
+if parent and proven then return {REPLAY, 5, cg, ct, cp, stamp} end
 
 local t = math.ceil(now / 1000)
 putTomb(t, exp)

@@ -151,7 +151,7 @@ func (pl *player) step(put *string) event {
 	pl.state, e.want = authsvc.Step(pl.state, e.shown, e.params, forced)
 	if e.want.Verdict == authsvc.Advance {
 		next := successor(e.shown, e.want)
-		next.RetryID, next.Bound = "", false
+		next.Retry, next.Bound = [8]byte{}, false
 		pl.issued = append(pl.issued, next)
 	}
 	return pl.keep(e)
@@ -208,7 +208,7 @@ func (pl *player) tick() {
 // token is one that was issued, and now and then one that nobody issued.
 func (pl *player) token() authsvc.Presentation {
 	p := pl.issued[max(0, len(pl.issued)-1-max(0, pl.roll("token", 6)-2))]
-	p.RetryID = []string{"", "", "a", "b"}[pl.roll("retry", 4)]
+	p.Retry = [][8]byte{{}, {}, authsvc.RetryHash(p.SessionID, "a"), authsvc.RetryHash(p.SessionID, "b")}[pl.roll("retry", 4)]
 	p.Bound = pl.roll("bound", 12) == 0
 	switch pl.roll("sibling", 12) {
 	case 0:
@@ -358,16 +358,18 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 		{"putState(exp, next, now, ct, retry)", "putState(exp, next, now, ct, rh)"},                     //
 		{"putState(exp, next, now, ct, retry)", "putState(exp, next, now, cp, retry)"},                  //
 		{"putState(exp, next, now, ct, retry)", ""},                                                     //
-		{"if g + 1 == cg then", "if g < cg then"},                                                       // the parent alone
-		{"early = now - ct <= grace and", "early ="},                                                    // row 4
-		{"early = now - ct <= grace and", "early = now - ct < grace and"},                               //
-		{"early = now - ct <= grace and", "early = now - ct <= grace + 1 and"},                          //
-		{" and math.abs(i - cp) <= grace", ""},                                                          //
+		{"g + 1 == cg and", "g < cg and"},                                                               // the parent alone
+		{"g + 1 == cg and", ""},                                                                         //
+		{" and math.abs(i - cp) <= grace", ""},                                                          // or a sibling
 		{"math.abs(i - cp) <= grace", "math.abs(i - cp) < grace"},                                       //
 		{"math.abs(i - cp) <= grace", "i - cp <= grace"},                                                //
 		{"math.abs(i - cp) <= grace", "cp - i <= grace"},                                                //
-		{"i == cp and proven", "proven"},                                                                // row 5
-		{"i == cp and proven", "i == cp"},                                                               //
+		{"parent and now - ct <= grace", "parent"},                                                      // row 4
+		{"parent and now - ct <= grace", "now - ct <= grace"},                                           //
+		{"parent and now - ct <= grace", "parent and now - ct < grace"},                                 //
+		{"parent and now - ct <= grace", "parent and now - ct <= grace + 1"},                            //
+		{"if parent and proven", "if proven"},                                                           // row 5
+		{"if parent and proven", "if parent"},                                                           //
 		{"bound or (rh", "(rh"},                                                                         //
 		{"rh ~= '' and (rh == retry or rh == UNCLAIMED)", "(rh == retry or rh == UNCLAIMED)"},           //
 		{"(rh == retry or rh == UNCLAIMED)", "true"},                                                    //
@@ -408,28 +410,28 @@ func TestEveryGuardOfSettlingIsNeeded(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 4))
 	roll := func(_ string, n int) int { return random.IntN(n) }
 	for _, c := range []struct{ old, broken string }{
-		{"return {REVOKED, 1, cg, ct}", ""},                                   // row 1
-		{"(g >= cg and i > ct) or", ""},                                       // the newest, and a lineage that is lost
-		{"g >= cg and i > ct", "g >= cg and i >= ct"},                         //
-		{"g == cg and ct - i <= grace", "g == cg and ct - i < grace"},         //
-		{"g == cg and ct - i <= grace", "g == cg"},                            //
-		{"lineage and rh ~= '' and rh == retry", "rh ~= '' and rh == retry"},  // row 2
-		{"rh ~= '' and rh == retry", "rh == retry"},                           //
-		{"rh ~= '' and rh == retry", "rh ~= ''"},                              //
-		{"rh ~= '' and rh == retry", "false"},                                 //
-		{"putState(exp, cg, ct, cp, UNCLAIMED)", ""},                          //
-		{"g + 1 == cg and i == cp", "g + 1 == cg"},                            //
-		{"g + 1 == cg and i == cp", "i == cp"},                                //
-		{"(bound or rh == UNCLAIMED)", "bound"},                               // no theft
-		{"(bound or rh == UNCLAIMED)", "rh == UNCLAIMED"},                     //
-		{"local replaced = cp", "local replaced = ct"},                        // row 3
-		{"g >= cg or g + 1 == cg then replaced", "g + 1 == cg then replaced"}, //
-		{"g >= cg or g + 1 == cg then replaced", "g >= cg then replaced"},     //
-		{"at - replaced > grace", "at - replaced >= grace"},                   //
-		{"at - replaced > grace", "at - replaced > grace + 1"},                //
-		{"at - replaced > grace", "true"},                                     //
-		{"math.ceil(at / 1000)", "math.floor(at / 1000)"},                     //
-		{"	putTomb(t, exp)", ""},                                              //
+		{"return {REVOKED, 1, cg, ct}", ""},                                        // row 1
+		{"(g >= cg and i > ct) or", ""},                                            // the newest, and a lineage that is lost
+		{"g >= cg and i > ct", "g >= cg and i >= ct"},                              //
+		{"g == cg and ct - i <= grace", "g == cg and ct - i < grace"},              //
+		{"g == cg and ct - i <= grace", "g == cg"},                                 //
+		{"parent and rh ~= '' and rh == retry", "rh ~= '' and rh == retry"},        // row 2
+		{"rh ~= '' and rh == retry", "rh == retry"},                                //
+		{"rh ~= '' and rh == retry", "rh ~= ''"},                                   //
+		{"rh ~= '' and rh == retry", "false"},                                      //
+		{"putState(exp, cg, ct, cp, UNCLAIMED)", ""},                               //
+		{"g + 1 == cg and math.abs(i - cp) <= grace", "g + 1 == cg"},               //
+		{"g + 1 == cg and math.abs(i - cp) <= grace", "math.abs(i - cp) <= grace"}, //
+		{"(bound or rh == UNCLAIMED)", "bound"},                                    // no theft
+		{"(bound or rh == UNCLAIMED)", "rh == UNCLAIMED"},                          //
+		{"local replaced = cp", "local replaced = ct"},                             // row 3
+		{"g + 1 >= cg then replaced", "g + 1 == cg then replaced"},                 //
+		{"g + 1 >= cg then replaced", "g >= cg then replaced"},                     //
+		{"at - replaced > grace", "at - replaced >= grace"},                        //
+		{"at - replaced > grace", "at - replaced > grace + 1"},                     //
+		{"at - replaced > grace", "true"},                                          //
+		{"math.ceil(at / 1000)", "math.floor(at / 1000)"},                          //
+		{"	putTomb(t, exp)", ""},                                                   //
 	} {
 		if strings.Count(settleScript, c.old) != 1 {
 			t.Fatalf("%q is %d times in settle.lua", c.old, strings.Count(settleScript, c.old))

@@ -28,7 +28,7 @@ func (s *Subject) login() authsvc.Presentation {
 // successor is the refresh token that an outcome answers with.
 func successor(p authsvc.Presentation, o authsvc.Outcome) authsvc.Presentation {
 	p.Generation, p.IssuedAt, p.ParentIssuedAt = o.Generation, o.IssuedAt, o.ParentIssuedAt
-	p.RetryID = ""
+	p.Retry = [8]byte{}
 	return p
 }
 
@@ -58,7 +58,7 @@ func advancesOnce(t *testing.T, s *Subject) {
 		t.Errorf("too young, but became %+v", got)
 	}
 	s.Pass(2 * grace)
-	first.RetryID = "attempt"
+	first.Retry = authsvc.RetryHash(first.SessionID, "attempt")
 	second := successor(first, s.present(t, first, authsvc.Advance))
 	if second.Generation != 1 || second.ParentIssuedAt != first.IssuedAt || second.IssuedAt <= first.IssuedAt {
 		t.Errorf("the successor of %+v is %+v", first, second)
@@ -226,7 +226,7 @@ func lostAnswerIsSettled(t *testing.T, s *Subject) {
 	s.settle(t, first, s.Now(), authsvc.Same)
 	s.Pass(2 * grace)
 	attempt := first
-	attempt.RetryID = "of the attempt"
+	attempt.Retry = authsvc.RetryHash(first.SessionID, "of the attempt")
 	second := successor(first, s.present(t, attempt, authsvc.Advance))
 	s.settle(t, attempt, s.Now(), authsvc.Replay)
 	s.Pass(2 * grace)
