@@ -13,11 +13,12 @@ import (
 // be stored until the first refresh. Two encryptions of the same content are
 // the same token.
 //
-// Its plaintext is, in this order: version byte 1; one byte that is 1 for a
+// Its plaintext is, in this order: version byte 2; one byte that is 1 for a
 // cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
 // and ParentIssuedAt in eight; Attempt; AuthTime, IdleEnd and SessionEnd in four,
 // in Unix seconds; Subject and ClientID, each as two bytes of length and the text;
-// Audience and Scope, each as one byte of count and the texts.
+// Audience and Scope, each as one byte of count and the texts. Version 1, which
+// is still read, has no Attempt.
 type Refresh struct {
 	SessionID      ID
 	Generation     uint32    // of the session: 0 at login
@@ -39,7 +40,7 @@ type Refresh struct {
 }
 
 const (
-	refreshVersion = 1
+	refreshVersion = 2
 	maxMillis      = maxTime * 1000
 )
 
@@ -154,14 +155,17 @@ func (r *Refresh) encode() []byte {
 
 func parseRefresh(plain []byte) (*Refresh, bool) {
 	f, r := fields{in: plain}, &Refresh{}
-	f.demand(f.byte() == refreshVersion)
+	version := f.byte()
+	f.demand(version == 1 || version == refreshVersion)
 	mode := f.byte()
 	f.demand(mode <= 1)
 	r.Cookie = mode == 1
 	copy(r.SessionID[:], f.take(len(r.SessionID)))
 	r.Generation = f.uint32()
 	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
-	copy(r.Attempt[:], f.take(len(r.Attempt)))
+	if version == refreshVersion {
+		copy(r.Attempt[:], f.take(len(r.Attempt)))
+	}
 	r.AuthTime, r.IdleEnd, r.SessionEnd = f.time(), f.time(), f.time()
 	r.Subject, r.ClientID = f.text(), f.text()
 	r.Audience, r.Scope = f.texts(), f.texts()
