@@ -56,6 +56,8 @@ func (c *clocked) Present(_ context.Context, p Presentation) (Outcome, error) {
 	return out, nil
 }
 
+func (c *clocked) Now() time.Time { return c.at }
+
 func (c *clocked) Settle(context.Context, Presentation, time.Time) (Outcome, error) {
 	return Outcome{}, errDown
 }

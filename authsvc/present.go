@@ -59,7 +59,8 @@ type Params struct {
 //  3. An older token of the newest or a later generation: Theft. An ancestor
 //     was used again after this one had been issued.
 //  4. The parent of the newest, or a sibling of it, replaced no longer ago than
-//     the grace: Replay.
+//     the grace; or within the grace of an attempt with it that was not answered,
+//     so that the client may never have heard of it: Replay.
 //  5. The same, with the retry id that advanced it or the bound key, or where the
 //     newest is Unclaimed: Replay at any age.
 //  6. Anything else: Theft.
@@ -84,7 +85,7 @@ func Step(s State, p Presentation, params Params, now int64) (State, Outcome) {
 		return renew(s, known, p, now)
 	case p.Generation >= known.Generation:
 		return kill(known, p, 3, now)
-	case isParent(known, p) && now-known.IssuedAt <= grace:
+	case isParent(known, p) && timely(p, known.IssuedAt, now):
 		return s, granted(Replay, 4, known)
 	case isParent(known, p) && proven(known, p):
 		return s, granted(Replay, 5, known)
@@ -108,6 +109,13 @@ func current(s State, p Presentation, grace int64) bool {
 func isParent(s State, p Presentation) bool {
 	return uint64(p.Generation)+1 == uint64(s.Generation) &&
 		distance(p.IssuedAt, s.ParentIssuedAt) <= p.grace().Milliseconds()
+}
+
+// timely: a token that was replaced at some time is shown no later than the
+// grace after that, or was about then, without an answer.
+func timely(p Presentation, replaced, now int64) bool {
+	grace := p.grace().Milliseconds()
+	return now-replaced <= grace || p.FirstAttempt-replaced <= grace && replaced-p.LastAttempt <= grace
 }
 
 // proven: row 5, for the parent of the newest.
@@ -179,6 +187,8 @@ func (p Presentation) Validate() error {
 	switch {
 	case p.SessionID == tokens.ID{}:
 		return fmt.Errorf("no session: %w", ErrBadPresentation)
+	case p.FirstAttempt < 0 || p.LastAttempt < p.FirstAttempt:
+		return fmt.Errorf("times of attempts: %w", ErrBadPresentation)
 	case p.IssuedAt < 0 || p.ParentIssuedAt < 0 || p.ParentIssuedAt > p.IssuedAt:
 		return fmt.Errorf("token times: %w", ErrBadPresentation)
 	case p.SessionEnd.IsZero():

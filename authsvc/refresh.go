@@ -193,15 +193,15 @@ func (s *Service) expect() tokens.Expect {
 }
 
 // present shows the token to the store and completes the grant with what
-// comes of it. Each attempt has a name by which it can be told, should its
-// answer be lost: that of the attempt before which the token carries, the
-// client's retry id, or one that nobody hears of.
+// comes of it. Each attempt has a retry id, the client's or one that nobody
+// hears of, by which it can be settled if its answer is lost.
 func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry string, now time.Time) error {
 	ctx, cancel := s.storeContext(r.Context())
 	defer cancel()
 	shown := Presentation{
 		SessionID: t.SessionID, Generation: t.Generation, IssuedAt: t.IssuedAt, ParentIssuedAt: t.ParentIssuedAt,
-		SessionEnd: t.SessionEnd, Retry: cmp.Or(t.Attempt, RetryHash(t.SessionID, cmp.Or(retry, rand.Text()))), Grace: s.cfg.RefreshGrace,
+		SessionEnd: t.SessionEnd, FirstAttempt: t.FirstAttempt, LastAttempt: t.LastAttempt,
+		Retry: RetryHash(t.SessionID, cmp.Or(retry, rand.Text())), Grace: s.cfg.RefreshGrace,
 	}
 	var out Outcome
 	err := s.settleFirst(ctx, t.SessionID)
@@ -252,7 +252,7 @@ func (s *Service) granted(g *grant, now time.Time) (*reply, error) {
 func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refresh {
 	next := *t
 	next.Generation, next.IssuedAt, next.ParentIssuedAt = out.Generation, out.IssuedAt, out.ParentIssuedAt
-	next.IdleEnd, next.Attempt = idleEnd, [8]byte{}
+	next.IdleEnd, next.FirstAttempt, next.LastAttempt = idleEnd, 0, 0
 	return &next
 }
 
@@ -262,13 +262,14 @@ func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refres
 // against the token. The store judges it when it is back.
 //
 // The store may have made the step and the answer been lost. So the client gets
-// the same refresh token again, and in it the name of the attempt: by that any
-// replica gives it the successor, whenever it comes back.
+// the same refresh token again, and in it the time of the attempt: by that any
+// replica gives it the successor, however late it comes back.
 func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Presentation, cause error, now time.Time) error {
 	cause = fmt.Errorf("presenting a refresh token: %w", cause)
+	tried := attempt{shown, s.cfg.Sessions.Now(), t, s.sender(r)}
 	switch {
 	case s.cfg.StrictRefresh:
-		s.unsettled.add(attempt{shown, now, t, s.sender(r)}) // the step may have been made
+		s.unsettled.add(tried) // the step may have been made
 		return unavailable(cause)
 	case now.Sub(s.hub.AsOf()) > maxKnowledge:
 		return unavailable(cause)
@@ -276,9 +277,10 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Pr
 		return unavailable(fmt.Errorf("%w; an older token than the newest that is known", cause))
 	}
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
-	s.unsettled.add(attempt{shown, now, t, s.sender(r)})
+	s.unsettled.add(tried)
 	again := *t
-	again.Attempt = shown.Retry
+	again.LastAttempt = tried.granted.UnixMilli()
+	again.FirstAttempt = cmp.Or(t.FirstAttempt, again.LastAttempt)
 	g.refresh, g.idleEnd = &again, t.IdleEnd
 	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(jittered(maxDegradedLife)))
 	return nil

@@ -286,10 +286,10 @@ func TestRefreshWithoutTheStore(t *testing.T) {
 func (w *world) sameToken(a, b string) {
 	w.t.Helper()
 	was, is := w.open(a), w.open(b)
-	if is.Attempt == [8]byte{} {
+	if is.LastAttempt == 0 {
 		w.t.Error("it does not tell of an attempt")
 	}
-	if was.Attempt = is.Attempt; !reflect.DeepEqual(was, is) {
+	if was.FirstAttempt, was.LastAttempt = is.FirstAttempt, is.LastAttempt; !reflect.DeepEqual(was, is) {
 		w.t.Errorf("%+v became %+v", was, is)
 	}
 }

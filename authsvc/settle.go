@@ -6,14 +6,15 @@ package authsvc
 var Unclaimed = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // Settle judges a presentation afterwards that the store did not answer, or
-// that was granted without it, at a time in Unix milliseconds. It advances
+// that was granted without it, at a time by the clock of the store, Unix
+// milliseconds. It advances
 // nothing. The first row that fits decides:
 //
 //  1. the session is dead: Revoked.
 //  2. The newest generation was made by this very presentation, which is told
 //     by its retry id: its answer was lost. It becomes Unclaimed. Replay.
 //  3. The token had been replaced for longer than the grace when it was
-//     granted, and no retry id or bound key speaks for it: Theft.
+//     granted, and no retry id, bound key or earlier attempt speaks for it: Theft.
 //  4. Anything else: Same.
 //
 // What was replaced after it was granted is no theft: the same client has come
@@ -31,7 +32,7 @@ func Settle(s State, p Presentation, at int64) (State, Outcome) {
 		return s, granted(Replay, 2, s)
 	case isParent(s, p) && proven(s, p):
 		return s, granted(Same, 4, s)
-	case at-replaced(s, p) > p.grace().Milliseconds():
+	case !timely(p, replaced(s, p), at):
 		return kill(s, p, 3, at)
 	}
 	return s, granted(Same, 4, s)

@@ -104,6 +104,9 @@ type Sessions interface {
 	// was granted without the store at the given time. It is atomic as Present
 	// is, and any number of repetitions does no harm.
 	Settle(ctx context.Context, p Presentation, granted time.Time) (Outcome, error)
+
+	// Now returns the time by the store's clock, as far as it is known.
+	Now() time.Time
 }
 
 // Presentation is a refresh token shown to the service. The caller has opened
@@ -114,6 +117,9 @@ type Presentation struct {
 	IssuedAt       int64     // i: when g was issued, Unix milliseconds
 	ParentIssuedAt int64     // p: when g-1 was issued, Unix milliseconds; 0 for g = 0
 	SessionEnd     time.Time // absolute end of the session: how long its state is kept
+
+	FirstAttempt int64 // when it was shown before and not answered, by the clock of the store, Unix milliseconds
+	LastAttempt  int64 // and when for the last time; 0: it was not
 
 	Retry [8]byte // RetryHash of what names the attempts with this token; zero: nothing
 	Bound bool    // the request proved possession of the key that the token is bound to

@@ -17,7 +17,7 @@ const (
 // known to be away. The client got a new access token all the same.
 type attempt struct {
 	shown   Presentation
-	granted time.Time
+	granted time.Time // by the clock of the store
 	token   *tokens.Refresh
 	from    sender
 }

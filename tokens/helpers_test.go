@@ -155,7 +155,7 @@ func annsRefresh() *tokens.Refresh {
 		SessionID: id(2), Generation: 3, IssuedAt: noon.UnixMilli(), ParentIssuedAt: noon.UnixMilli() - 290_123,
 		Subject: "ann", ClientID: "login", Audience: []string{"orders"}, Scope: []string{"orders:read"},
 		AuthTime: noon.Add(-time.Hour), IdleEnd: noon.Add(30 * time.Minute), SessionEnd: noon.Add(11 * time.Hour), Cookie: true,
-		Attempt: [8]byte{1, 2, 3},
+		FirstAttempt: noon.UnixMilli() + 60_000, LastAttempt: noon.UnixMilli() + 360_000,
 	}
 }
 

@@ -191,10 +191,11 @@ func aRefresh(rng *rand.Rand) []field {
 		return draw(rng, append(allowed, uint64s(1), uint64s(1_772_366_400_000), uint64s(4294967295000)),
 			[]string{uint64s(4294967295001), uint64s(1 << 63), uint64s(1<<64 - 1)})
 	}
-	attempt := field{uint64s(rng.Uint64()), false}
+	attempts := draw(rng, []string{uint64s(0) + uint64s(0), uint64s(1) + uint64s(1), uint64s(1_772_366_400_000) + uint64s(4294967295000)},
+		[]string{uint64s(0) + uint64s(1), uint64s(2) + uint64s(1), uint64s(1) + uint64s(4294967295001), uint64s(1<<63) + uint64s(1<<63)})
 	version := draw(rng, []string{"\x01", "\x02"}, []string{"\x00", "\x03", "\xff"})
 	if version.bytes == "\x01" {
-		attempt.bytes = ""
+		attempts = field{}
 	}
 	p := []field{
 		version,
@@ -202,7 +203,7 @@ func aRefresh(rng *rand.Rand) []field {
 		draw(rng, []string{strings.Repeat("s", 16), zeros[:15] + "\x01"}, []string{zeros}),
 		{uint32s(rng.Uint32()), false},
 		ms(), ms(uint64s(0)),
-		attempt,
+		attempts,
 		aTime(rng), aTime(rng), aTime(rng),
 		aText(rng), aText(rng),
 	}

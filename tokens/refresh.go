@@ -15,10 +15,10 @@ import (
 //
 // Its plaintext is, in this order: version byte 2; one byte that is 1 for a
 // cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
-// and ParentIssuedAt in eight; Attempt; AuthTime, IdleEnd and SessionEnd in four,
-// in Unix seconds; Subject and ClientID, each as two bytes of length and the text;
+// and ParentIssuedAt, FirstAttempt and LastAttempt in eight; AuthTime, IdleEnd and
+// SessionEnd in four, in Unix seconds; Subject and ClientID, each as two bytes of length and the text;
 // Audience and Scope, each as one byte of count and the texts. Version 1, which
-// is still read, has no Attempt.
+// is still read, has no attempts.
 type Refresh struct {
 	SessionID      ID
 	Generation     uint32    // of the session: 0 at login
@@ -33,10 +33,10 @@ type Refresh struct {
 	SessionEnd     time.Time // absolute end, fixed at login; whole seconds
 	Cookie         bool      // mode of the session: cookie, else token
 
-	// Attempt names the attempts with this token that went without an answer;
-	// zero: there were none. The next one goes by that name too, so that it gets
-	// what one of them may have made.
-	Attempt [8]byte
+	// The first and the last time that this token was shown and the store gave no
+	// answer, by the clock of the store, Unix ms; 0: there was none. What has
+	// replaced it about then may be what the client never heard of.
+	FirstAttempt, LastAttempt int64
 }
 
 const (
@@ -109,6 +109,9 @@ func (r *Refresh) validate() error {
 	if r.IssuedAt <= 0 || r.IssuedAt > maxMillis || r.ParentIssuedAt < 0 || r.ParentIssuedAt > maxMillis {
 		return faultRange
 	}
+	if r.FirstAttempt < 0 || r.LastAttempt < r.FirstAttempt || r.LastAttempt > maxMillis || r.FirstAttempt == 0 && r.LastAttempt != 0 {
+		return faultRange
+	}
 	if !validTime(r.AuthTime) || !validTime(r.IdleEnd) || !validTime(r.SessionEnd) {
 		return faultRange
 	}
@@ -142,7 +145,8 @@ func (r *Refresh) encode() []byte {
 	w.uint32(r.Generation)
 	w.uint64(uint64(r.IssuedAt))
 	w.uint64(uint64(r.ParentIssuedAt))
-	w.out = append(w.out, r.Attempt[:]...)
+	w.uint64(uint64(r.FirstAttempt))
+	w.uint64(uint64(r.LastAttempt))
 	w.time(r.AuthTime)
 	w.time(r.IdleEnd)
 	w.time(r.SessionEnd)
@@ -164,7 +168,7 @@ func parseRefresh(plain []byte) (*Refresh, bool) {
 	r.Generation = f.uint32()
 	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
 	if version == refreshVersion {
-		copy(r.Attempt[:], f.take(len(r.Attempt)))
+		r.FirstAttempt, r.LastAttempt = int64(f.uint64()), int64(f.uint64())
 	}
 	r.AuthTime, r.IdleEnd, r.SessionEnd = f.time(), f.time(), f.time()
 	r.Subject, r.ClientID = f.text(), f.text()

@@ -33,6 +33,9 @@ func (s *Store) Present(ctx context.Context, p authsvc.Presentation) (authsvc.Ou
 	return s.decide(ctx, p, s.step)
 }
 
+// Now implements authsvc.Sessions.
+func (s *Store) Now() time.Time { return s.now() }
+
 // Settle implements authsvc.Sessions.
 func (s *Store) Settle(ctx context.Context, p authsvc.Presentation, granted time.Time) (authsvc.Outcome, error) {
 	if err := p.Validate(); err != nil {

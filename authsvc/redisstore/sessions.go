@@ -165,11 +165,20 @@ func (s *Sessions) Settle(ctx context.Context, p authsvc.Presentation, granted t
 	return out, err
 }
 
+// Now implements authsvc.Sessions: the time in Redis, from its last answer, or
+// here before the first.
+func (s *Sessions) Now() time.Time {
+	if ms := s.clock.in(0); ms != 0 {
+		return time.UnixMilli(ms)
+	}
+	return time.Now()
+}
+
 // settleArguments are the ARGV of settle.lua.
 func settleArguments(p authsvc.Presentation, granted int64) []any {
 	return []any{
 		p.Generation, p.IssuedAt, retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(), granted,
-		endOf(p), p.ParentIssuedAt, bucketField(p.SessionID),
+		endOf(p), p.ParentIssuedAt, p.FirstAttempt, p.LastAttempt, bucketField(p.SessionID),
 	}
 }
 
@@ -195,7 +204,7 @@ func arguments(p authsvc.Presentation, params authsvc.Params, deadline int64) []
 	return []any{
 		p.Generation, p.IssuedAt, p.ParentIssuedAt,
 		retryHash(p), p.Bound, cmp.Or(p.Grace, authsvc.DefaultGrace).Milliseconds(),
-		endOf(p), born, deadline, bucketField(p.SessionID),
+		p.FirstAttempt, p.LastAttempt, endOf(p), born, deadline, bucketField(p.SessionID),
 	}
 }
 

@@ -1,10 +1,12 @@
 -- Judges a presentation afterwards: authsvc.Settle on the state of its session.
 -- The rows are explained there; each answer tells its own after the
 -- verdict. ARGV: generation, issued, retry hash, bound, grace,
--- when it was granted, Exp of a revocation entry, parent issued.
+-- when it was granted, Exp of a revocation entry, parent issued, first and last
+-- attempt before.
 local g, i = tonumber(ARGV[1]), tonumber(ARGV[2])
 local retry, bound, grace, at = ARGV[3], ARGV[4] == '1', tonumber(ARGV[5]), tonumber(ARGV[6])
 local exp, p = tonumber(ARGV[7]), tonumber(ARGV[8])
+local first, last = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local SAME, REPLAY, THEFT, REVOKED = 2, 3, 4, 5
 
@@ -24,7 +26,8 @@ end
 if parent and (bound or rh == UNCLAIMED) then return {SAME, 4, cg, ct, cp} end
 local replaced = cp
 if g + 1 >= cg then replaced = ct end
-if at - replaced > grace then
+local timely = at - replaced <= grace or (first - replaced <= grace and replaced - last <= grace)
+if not timely then
 	local t = math.ceil(at / 1000)
 	putTomb(t, exp)
 	return {THEFT, 3, t, exp, cg}

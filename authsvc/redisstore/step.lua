@@ -4,7 +4,8 @@
 -- each ends with the time, so that the caller can set its deadlines.
 local g, i, p = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local retry, bound, grace = ARGV[4], ARGV[5] == '1', tonumber(ARGV[6])
-local exp, born, deadline = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
+local first, last = tonumber(ARGV[7]), tonumber(ARGV[8])
+local exp, born, deadline = tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 
 local LATE, ADVANCE, SAME, REPLAY, THEFT, REVOKED, LOST = 0, 1, 2, 3, 4, 5, 6
 
@@ -33,7 +34,8 @@ end
 
 local parent = g + 1 == cg and math.abs(i - cp) <= grace
 local proven = bound or (rh ~= '' and (rh == retry or rh == UNCLAIMED))
-if parent and now - ct <= grace then return {REPLAY, 4, cg, ct, cp, stamp} end
+local timely = now - ct <= grace or (first - ct <= grace and ct - last <= grace)
+if parent and timely then return {REPLAY, 4, cg, ct, cp, stamp} end
 if parent and proven then return {REPLAY, 5, cg, ct, cp, stamp} end
 
 local t = math.ceil(now / 1000)

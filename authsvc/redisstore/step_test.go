@@ -210,6 +210,9 @@ func (pl *player) token() authsvc.Presentation {
 	p := pl.issued[max(0, len(pl.issued)-1-max(0, pl.roll("token", 6)-2))]
 	p.Retry = [][8]byte{{}, {}, authsvc.RetryHash(p.SessionID, "a"), authsvc.RetryHash(p.SessionID, "b")}[pl.roll("retry", 4)]
 	p.Bound = pl.roll("bound", 12) == 0
+	if pl.roll("attempts", 4) == 0 {
+		p = pl.inVain(p)
+	}
 	switch pl.roll("sibling", 12) {
 	case 0:
 		p.IssuedAt -= pl.near("older")
@@ -223,6 +226,20 @@ func (pl *player) token() authsvc.Presentation {
 	}
 	if p.ParentIssuedAt = min(p.ParentIssuedAt, p.IssuedAt); p.Generation > 0 && p.ParentIssuedAt == 0 {
 		p.ParentIssuedAt = p.IssuedAt // of the first one nobody knows a parent
+	}
+	return p
+}
+
+// inVain is a token that was shown before, near a moment that could matter.
+func (pl *player) inVain(p authsvc.Presentation) authsvc.Presentation {
+	from := []int64{pl.state.IssuedAt, pl.state.ParentIssuedAt}[pl.roll("attempts from", 2)]
+	p.FirstAttempt = from + pl.near("first")
+	if pl.roll("before", 2) == 0 {
+		p.FirstAttempt = max(0, from-pl.near("first"))
+	}
+	p.LastAttempt = p.FirstAttempt + pl.near("attempts")
+	if pl.roll("until", 2) == 0 {
+		p.LastAttempt = max(p.FirstAttempt, from-pl.near("last"))
 	}
 	return p
 }
@@ -364,10 +381,16 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 		{"math.abs(i - cp) <= grace", "math.abs(i - cp) < grace"},                                       //
 		{"math.abs(i - cp) <= grace", "i - cp <= grace"},                                                //
 		{"math.abs(i - cp) <= grace", "cp - i <= grace"},                                                //
-		{"parent and now - ct <= grace", "parent"},                                                      // row 4
-		{"parent and now - ct <= grace", "now - ct <= grace"},                                           //
-		{"parent and now - ct <= grace", "parent and now - ct < grace"},                                 //
-		{"parent and now - ct <= grace", "parent and now - ct <= grace + 1"},                            //
+		{"if parent and timely", "if parent"},                                                           // row 4
+		{"if parent and timely", "if timely"},                                                           //
+		{"timely = now - ct <= grace or", "timely = now - ct < grace or"},                               //
+		{"timely = now - ct <= grace or", "timely = now - ct <= grace + 1 or"},                          //
+		{"timely = now - ct <= grace or", "timely ="},                                                   //
+		{" or (first - ct <= grace and ct - last <= grace)", ""},                                        // an attempt before
+		{"(first - ct <= grace and", "("},                                                               //
+		{"(first - ct <= grace and", "(first - ct < grace and"},                                         //
+		{"and ct - last <= grace)", ")"},                                                                //
+		{"and ct - last <= grace)", "and ct - last < grace)"},                                           //
 		{"if parent and proven", "if proven"},                                                           // row 5
 		{"if parent and proven", "if parent"},                                                           //
 		{"bound or (rh", "(rh"},                                                                         //
@@ -427,9 +450,12 @@ func TestEveryGuardOfSettlingIsNeeded(t *testing.T) {
 		{"local replaced = cp", "local replaced = ct"},                             // row 3
 		{"g + 1 >= cg then replaced", "g + 1 == cg then replaced"},                 //
 		{"g + 1 >= cg then replaced", "g >= cg then replaced"},                     //
-		{"at - replaced > grace", "at - replaced >= grace"},                        //
-		{"at - replaced > grace", "at - replaced > grace + 1"},                     //
-		{"at - replaced > grace", "true"},                                          //
+		{"at - replaced <= grace", "at - replaced < grace"},                        //
+		{"at - replaced <= grace", "at - replaced <= grace + 1"},                   //
+		{"if not timely then", "if true then"},                                     //
+		{" or (first - replaced <= grace and replaced - last <= grace)", ""},       //
+		{"first - replaced <= grace and", ""},                                      //
+		{"and replaced - last <= grace)", ")"},                                     //
 		{"math.ceil(at / 1000)", "math.floor(at / 1000)"},                          //
 		{"	putTomb(t, exp)", ""},                                                   //
 	} {

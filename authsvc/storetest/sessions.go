@@ -240,6 +240,29 @@ func lostAnswerIsSettled(t *testing.T, s *Subject) {
 	s.present(t, first, authsvc.Theft)
 }
 
+// attemptInVain: the step was made and its answer lost. What the client holds
+// tells when it asked, and so it gets the successor, however late; whoever asked
+// at another time, or not at all, does not.
+func attemptInVain(t *testing.T, s *Subject) {
+	first := s.login()
+	s.Pass(2 * grace)
+	second := successor(first, s.present(t, first, authsvc.Advance))
+	asked := first
+	asked.FirstAttempt = s.Sessions.Now().UnixMilli()
+	if asked.FirstAttempt < second.IssuedAt || s.Now().UnixMilli() < asked.FirstAttempt {
+		t.Errorf("the store's clock shows %d, having shown %d, and is at %d", asked.FirstAttempt, second.IssuedAt, s.Now().UnixMilli())
+	}
+	s.Pass(2 * grace)
+	asked.LastAttempt = s.Now().UnixMilli()
+	s.Pass(2 * grace)
+	if got := successor(first, s.present(t, asked, authsvc.Replay)); got != second {
+		t.Errorf("%+v, want %+v", got, second)
+	}
+	s.settle(t, asked, s.Now(), authsvc.Same)
+	asked.FirstAttempt = asked.LastAttempt // too late for that successor
+	s.present(t, asked, authsvc.Theft)
+}
+
 func theftIsSettled(t *testing.T, s *Subject) {
 	first, second := s.refreshed(t)
 	s.settle(t, first, s.Now(), authsvc.Same) // within the grace

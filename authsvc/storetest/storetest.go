@@ -85,6 +85,7 @@ func RunSessions(t *testing.T, open func(t *testing.T) *Subject) {
 		{"an unfit presentation is refused", unfitPresentation},
 		{"a thousand tabs get one successor", thousandTabs},
 		{"a lost answer is settled", lostAnswerIsSettled},
+		{"an attempt in vain proves its successor", attemptInVain},
 		{"a theft without the store is found afterwards", theftIsSettled},
 		{"a done context is obeyed by the sessions", doneContextOfSessions},
 		{"nothing is presented to a closed store", closedSessions},
