@@ -69,10 +69,19 @@ func foreignToken(t *testing.T, iss string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	raw, err := tokens.Sign(&tokens.Claims{
+	return tokenBy(t, key, iss, func(*tokens.Claims) {})
+}
+
+// tokenBy is a token like those of a login, but for what change does to it.
+func tokenBy(t *testing.T, key keys.Key, iss string, change func(*tokens.Claims)) string {
+	t.Helper()
+	now := time.Now()
+	c := &tokens.Claims{
 		Issuer: iss, Subject: "ann", Audience: []string{"demo"}, ID: tokens.NewID(), SessionID: tokens.NewID(), ClientID: "login",
 		IssuedAt: now.Truncate(time.Second), AuthTime: now.Truncate(time.Second), ExpiresAt: now.Add(time.Minute).Truncate(time.Second),
-	}, key)
+	}
+	change(c)
+	raw, err := tokens.Sign(c, key)
 	if err != nil {
 		t.Fatal(err)
 	}
