@@ -37,7 +37,7 @@ to be named in its configuration: it reads key files only when it starts, and
 cannot choose one by kid itself. haproxy.cfg has the rules that do it, to be
 put into a frontend; they check signature, typ, exp, and iss if --issuer is
 set. HAProxy does not hear of revocations: keep access_ttl short, or ask
-/v1/verify. Export again and reload HAProxy after each rotation (the standby is
+/v1/verify too, as deploy/haproxy does. Export again and reload HAProxy after each rotation (the standby is
 in the files, so there is a day for it) and at once after a revoke. It takes
 ES256 and RS256, not EdDSA.`,
 		Example: `  sealring keys export --format pem --dir /etc/haproxy/keys --issuer https://auth.example.com`,

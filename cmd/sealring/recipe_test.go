@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/sha1"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -23,9 +25,7 @@ import (
 type recipe struct {
 	name    string // of the folder and of the proxy
 	files   []string
-	command func(dir string) []string // how to start it with the files in dir; it must stay in the foreground
-
-	takesConnection bool // a client's Connection header can take the identity away from the application
+	command func(t *testing.T, f *front, dir string) []string // how to start it with the files in dir; it stays in the foreground
 }
 
 // The addresses in every recipe.
@@ -54,7 +54,7 @@ func newFront(t *testing.T, r recipe) *front {
 	for _, name := range r.files {
 		f.install(t, dir, name, port)
 	}
-	f.serve(t, port, r.command(dir)...)
+	f.serve(t, port, r.command(t, f, dir)...)
 	return f
 }
 
@@ -70,6 +70,17 @@ func (f *front) install(t *testing.T, dir, name, port string) {
 		"/etc/"+f.name, dir,
 	).Replace(string(raw))
 	must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
+}
+
+// edit changes a file, which must have what is to be replaced.
+func edit(t *testing.T, path, old, text string) {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	must(t, err)
+	if !strings.Contains(string(raw), old) {
+		t.Fatalf("%s does not have %q", path, old)
+	}
+	mustWrite(t, path, strings.Replace(string(raw), old, text, 1))
 }
 
 // serve starts the proxy and waits until it listens.
@@ -152,7 +163,9 @@ func converse(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer conn.Close()
-	fmt.Fprint(both, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+	accept := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 §4.2.2
+	fmt.Fprintf(both, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+		base64.StdEncoding.EncodeToString(accept[:]))
 	_ = both.Flush()
 	line, err := both.ReadString('\n')
 	if err == nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"net/http"
+	"os"
 	"path/filepath"
 	"testing"
 )
@@ -9,7 +11,7 @@ import (
 // production.
 
 func TestNginxLetsThroughWhoHasASession(t *testing.T) {
-	newFront(t, recipe{name: "nginx", files: []string{"sealring.conf"}, command: func(dir string) []string {
+	newFront(t, recipe{name: "nginx", files: []string{"sealring.conf"}, command: func(t *testing.T, f *front, dir string) []string {
 		// What Debian's nginx.conf is to a file of conf.d.
 		main := mustWrite(t, filepath.Join(dir, "nginx.conf"), `daemon off;
 user root;  # or who runs it: the folders are of this test
@@ -28,4 +30,74 @@ http {
 `)
 		return []string{"nginx", "-e", "stderr", "-p", dir, "-c", main}
 	}}).keepsItsPromise(t)
+}
+
+func TestCaddyLetsThroughWhoHasASession(t *testing.T) {
+	newFront(t, recipe{name: "caddy", files: []string{"Caddyfile"}, command: func(t *testing.T, f *front, dir string) []string {
+		// Without its admin API, whose port is one for the machine.
+		main := mustWrite(t, filepath.Join(dir, "main"), "{\n\tadmin off\n}\nimport "+dir+"/Caddyfile\n")
+		return []string{"env", "HOME=" + dir, "caddy", "run", "--adapter", "caddyfile", "--config", main}
+	}}).keepsItsPromise(t)
+}
+
+var haproxyRecipe = recipe{name: "haproxy", files: []string{"haproxy.cfg", "sealring.lua"}, command: func(t *testing.T, f *front, dir string) []string {
+	return []string{"haproxy", "-db", "-f", filepath.Join(dir, "haproxy.cfg")}
+}}
+
+func TestHAProxyLetsThroughWhoHasASession(t *testing.T) {
+	newFront(t, haproxyRecipe).keepsItsPromise(t)
+}
+
+// HAProxy goes on after a fault in Lua, as if the script had said nothing.
+func TestHAProxyClosesWhenItsScriptFails(t *testing.T) {
+	broken := haproxyRecipe
+	broken.command = func(t *testing.T, f *front, dir string) []string {
+		script := filepath.Join(dir, "sealring.lua")
+		edit(t, script, `if says.status == 200 then`, `if says.status == 200 then error("a fault")`)
+		return haproxyRecipe.command(t, f, dir)
+	}
+	f := newFront(t, broken)
+	c := mustLogIn(t, f.direct, sitePassword, "token")
+	f.untouched(t, func() {
+		f.get(t, "/").want(t, http.StatusUnauthorized)
+		f.get(t, "/", c.line()).want(t, http.StatusServiceUnavailable)
+	})
+}
+
+// What `keys export` writes for HAProxy does not hear of revocations, as it says.
+// Put before the question to the auth service it answers for it what is forged.
+func TestHAProxyVerifiesByItselfAndAsksWhatIsLeft(t *testing.T) {
+	both := haproxyRecipe
+	both.command = func(t *testing.T, f *front, dir string) []string {
+		config := filepath.Join(dir, "haproxy.cfg")
+		rules, err := os.ReadFile(filepath.Join(f.exported(t), "haproxy.cfg"))
+		must(t, err)
+		edit(t, config, "    http-request lua.sealring\n", string(rules)+"    http-request lua.sealring\n")
+		return haproxyRecipe.command(t, f, dir)
+	}
+	f := newFront(t, both)
+	good := mustLogIn(t, f.direct, sitePassword, "token")
+	ended := mustLogIn(t, f.direct, sitePassword, "token")
+	alone := haproxy(t, filepath.Join(f.exported(t), "haproxy.cfg"))
+	wantCall(t, http.StatusNoContent, http.MethodPost, f.direct+"/v1/logout", ended)
+	wantCall(t, http.StatusOK, http.MethodGet, alone, ended) // until it expires
+	f.get(t, "/", good.line()).told(t).is(t, f.identity(t, good))
+	f.get(t, "/", ended.line()).want(t, http.StatusUnauthorized)
+	expired := credential{"Authorization", "Bearer " + f.signed(t, longAgo)}
+
+	f.auth.kill()
+	f.untouched(t, func() {
+		f.get(t, "/", expired.line()).want(t, http.StatusUnauthorized)
+		f.get(t, "/", "Authorization: Bearer "+foreignToken(t, f.issuer)).want(t, http.StatusUnauthorized)
+		f.get(t, "/", good.line()).want(t, http.StatusServiceUnavailable)
+	})
+	wantCall(t, http.StatusOK, http.MethodGet, alone, good)
+	wantCall(t, http.StatusUnauthorized, http.MethodGet, alone, expired)
+}
+
+func (f *front) exported(t *testing.T) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "pem")
+	command(t, "", "keys", "export", "--data", f.data, "--format", "pem", "--dir", dir, "--issuer", f.issuer)
+	return dir
 }
