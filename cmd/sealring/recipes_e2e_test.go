@@ -1,9 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 )
 
@@ -101,3 +103,45 @@ func (f *front) exported(t *testing.T) string {
 	command(t, "", "keys", "export", "--data", f.data, "--format", "pem", "--dir", dir, "--issuer", f.issuer)
 	return dir
 }
+
+func TestApacheLetsThroughWhoHasASession(t *testing.T) {
+	newFront(t, apacheRecipe).keepsItsPromise(t)
+}
+
+func TestApacheClosesWhenItsScriptFails(t *testing.T) {
+	broken := apacheRecipe
+	broken.command = func(t *testing.T, f *front, dir string) []string {
+		edit(t, filepath.Join(dir, "sealring.lua"), `if status == 200 then`, `if status == 200 then error("a fault")`)
+		return apacheRecipe.command(t, f, dir)
+	}
+	f := newFront(t, broken)
+	c := mustLogIn(t, f.direct, sitePassword, "token")
+	f.untouched(t, func() {
+		f.get(t, "/").want(t, http.StatusUnauthorized)
+		f.get(t, "/", c.line()).want(t, http.StatusInternalServerError)
+	})
+}
+
+var apacheRecipe = recipe{name: "apache2", files: []string{"sealring.conf", "sealring.lua"}, command: func(t *testing.T, f *front, dir string) []string {
+	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // its workers are another user
+	var modules strings.Builder
+	for _, name := range []string{"mpm_event", "authz_core", "alias", "headers", "proxy", "proxy_http", "lua"} {
+		fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", name, name)
+	}
+	main := mustWrite(t, filepath.Join(dir, "main.conf"), modules.String()+`
+DefaultRuntimeDir `+dir+`
+PidFile `+dir+`/pid
+ErrorLog /dev/stderr
+User nobody
+Group nogroup
+ServerName localhost
+ThreadsPerChild 16
+StartServers 1
+MinSpareThreads 4
+MaxSpareThreads 16
+MaxRequestWorkers 16
+ServerLimit 1
+Include `+dir+`/sealring.conf
+`)
+	return []string{"apache2", "-DFOREGROUND", "-f", main}
+}}
