@@ -23,7 +23,7 @@ const requestIDHeader = "X-Request-Id"
 func (s *Service) publicHandler() http.Handler {
 	mux := chi.NewRouter()
 	openapi.HandlerWithOptions((*publicAPI)(s), openapi.ChiServerOptions{BaseRouter: mux, ErrorHandlerFunc: s.badParameter})
-	return s.edge(s.crossOrigin(mux, s.sameOrigin(s.fallbacks(mux))))
+	return s.edge(anyPath(s.crossOrigin(mux, s.sameOrigin(s.fallbacks(mux)))))
 }
 
 // adminHandler is everything around the admin operations.

@@ -38,7 +38,7 @@ func (s *Service) pointOut(base http.Header, r *http.Request, mode openapi.Verif
 }
 
 func (s *Service) verify(r *http.Request) (*reply, error) {
-	checked, err := s.guard.Check(r)
+	checked, err := s.guard.Check(askedAbout(r))
 	if err != nil {
 		return nil, err
 	}

@@ -48,10 +48,8 @@ func isNavigation(h http.Header) bool {
 // there. Proxies say it in different words, and so can anybody who calls: it is
 // judged like any return_to.
 func (s *Service) forwarded(h http.Header) string {
-	for _, name := range []string{"X-Forwarded-Method", "X-Original-Method"} {
-		if method := h.Get(name); method != "" && method != http.MethodGet && method != http.MethodHead {
-			return "" // what was sent with it is lost
-		}
+	if askedMethod(h) != "" {
+		return "" // what was sent with it is lost
 	}
 	if original, ok := single(h, "X-Original-Url"); ok { // as ingress-nginx names it
 		return s.returnTo(original)

@@ -31,6 +31,7 @@ func (f *front) keepsItsPromise(t *testing.T) {
 		{"a service by its own token", f.letsServices},
 		{"long headers", f.carriesMuch},
 		{"a body, once", f.carriesBodies},
+		{"no form of another site", f.refusesForms},
 		{"a WebSocket", f.upgrades},
 		{"the application's own refusals", f.leavesTheApplicationItsOwn},
 		{"a browser to the login and back", f.leadsToTheLogin},
@@ -224,6 +225,20 @@ func (f *front) carriesBodies(t *testing.T) {
 	if s := a.told(t); s.Method != http.MethodPut || s.URI != "/a%2Fb?c=%20&d=e" || s.Body != body {
 		t.Errorf("%s %s with %d bytes", s.Method, s.URI, len(s.Body))
 	}
+}
+
+// A browser sends the cookie with what other sites make it send: a link is no
+// attack, a form is.
+func (f *front) refusesForms(t *testing.T) {
+	c := mustLogIn(t, f.direct, sitePassword, "cookie")
+	from := []string{"Origin: https://evil.example", "Sec-Fetch-Site: cross-site", c.line()}
+	f.untouched(t, func() {
+		a, _, _ := f.send(t, http.MethodPost, "/pay", "a=b", from...)
+		a.want(t, http.StatusForbidden)
+	})
+	a, _, _ := f.send(t, http.MethodPost, "/pay", "a=b", "Origin: "+f.url, "Sec-Fetch-Site: same-origin", c.line())
+	a.told(t)
+	f.get(t, "/", from...).told(t)
 }
 
 func (f *front) upgrades(t *testing.T) {
