@@ -1,9 +1,22 @@
-// Package budget says whether an answer survives the way to the browser.
+// Package budget says whether an answer survives the way to the browser, and
+// the cookies in it the way back.
 //
 // A browser drops an oversized Set-Cookie without a word and keeps the old
-// cookie; a proxy turns an oversized header block into a 502. Neither can be
-// seen from the server, so it counts before it sends, and refuses with the
-// parts that are too big. The package is pure: bytes in, a verdict out.
+// cookie; a proxy turns an oversized header block into a 502, and an oversized
+// Cookie line into a 400 that no handler ever sees. None of this can be seen
+// from the server, so it counts before it sends, and refuses with the parts
+// that are too big. The package is pure: bytes in, a verdict out.
+//
+// What is counted is a Measure of a Reply; what is allowed is a Limit, which
+// belongs to the Profile of one browser, proxy or server:
+//
+//	portable, err := budget.Find(budget.Portable)
+//	err = portable.Check(reply) // nil, or an *OverError
+//
+// The limits are exact: the largest answer or request that they let through
+// passes the program, with its default settings, and one byte more does not.
+// Those marked as Measured were found out on the programs, which the tests of
+// this package start and ask again; the others are what the vendor documents.
 package budget
 
 import (
@@ -11,23 +24,6 @@ import (
 	"fmt"
 	"slices"
 )
-
-// The limits, in bytes.
-const (
-	// CookieLimit bounds name and value of one cookie (RFC 6265bis §5.6;
-	// Chromium and Firefox do as it says).
-	CookieLimit = 4096
-	// HeaderLimit bounds the status line and all header lines of an answer
-	// with the blank line after them: nginx reads them into one buffer of
-	// proxy_buffer_size, a page, and answers 502 beyond it.
-	HeaderLimit = 4096
-)
-
-// Field is one header line of an answer.
-type Field struct{ Name, Value string }
-
-// Cookie is the part of a Set-Cookie line that browsers count.
-type Cookie struct{ Name, Value string }
 
 // Part is something that takes room, for the message: a claim and the bytes
 // of its JSON.
@@ -39,53 +35,61 @@ type Part struct {
 // Reply is an answer before it is sent.
 type Reply struct {
 	Status  string   // status line without the protocol: "200 OK"
-	Fields  []Field  // every header line, those of the server (Date) too
-	Cookies []Cookie // those among Fields that set a cookie
+	Fields  []Field  // every header line but Set-Cookie, those of the server (Date) too
+	Cookies []Cookie // each becomes a Set-Cookie line
 	Parts   []Part   // what the cookies carry, for the message
 }
 
+// Reading is what one limit says of a reply.
+type Reading struct {
+	Limit Limit
+	What  string // name of the cookie, or of what else was counted
+	Bytes int    // counted as Limit counts
+}
+
+// Left is the headroom: how many bytes more would pass, negative for how many
+// are too many.
+func (r Reading) Left() int { return r.Limit.Bytes - r.Bytes }
+
 // OverError says that a reply is over a limit, and what makes it big.
 type OverError struct {
-	What  string // name of the cookie, or "response header"
-	Bytes int    // counted
-	Limit int    // allowed
+	Reading
 	Parts []Part // the biggest first
 }
 
 // Error names the figures and never a value.
 func (e *OverError) Error() string {
-	return fmt.Sprintf("%s is %d bytes, the limit is %d", e.What, e.Bytes, e.Limit)
+	return fmt.Sprintf("%s is %d bytes, the limit is %d (%s)", e.What, e.Bytes, e.Limit.Bytes, e.Limit.Profile)
 }
 
-// Check returns nil when the reply is within every limit, else an *OverError
-// for the first cookie that is not, or for the header as a whole.
-func Check(r Reply) error {
-	for _, c := range r.Cookies {
-		if n := c.Size(); n > CookieLimit {
-			return over(c.Name, n, CookieLimit, r.Parts)
+// Read counts the reply under every limit of the profile.
+func (p Profile) Read(r Reply) []Reading {
+	response, later := r.Response(), r.Later()
+	readings := make([]Reading, len(p.Limits))
+	for i, l := range p.Limits {
+		what, bytes := l.count(r, response, later)
+		readings[i] = Reading{Limit: l, What: what, Bytes: bytes}
+	}
+	return readings
+}
+
+// Tightest is the reading that has the least left.
+func Tightest(readings []Reading) Reading {
+	return slices.MinFunc(readings, func(a, b Reading) int { return cmp.Compare(a.Left(), b.Left()) })
+}
+
+// Check returns nil when the reply is within every limit of the profile, else
+// an *OverError for the first that it is not within.
+func (p Profile) Check(r Reply) error { return Judge(p.Read(r), r.Parts) }
+
+// Judge is Check of readings that were taken before.
+func Judge(readings []Reading, parts []Part) error {
+	for _, reading := range readings {
+		if reading.Left() < 0 {
+			sorted := slices.Clone(parts)
+			slices.SortStableFunc(sorted, func(a, b Part) int { return cmp.Compare(b.Bytes, a.Bytes) })
+			return &OverError{Reading: reading, Parts: sorted}
 		}
 	}
-	if n := r.HeaderSize(); n > HeaderLimit {
-		return over("response header", n, HeaderLimit, r.Parts)
-	}
 	return nil
-}
-
-// Size returns the bytes that count against CookieLimit.
-func (c Cookie) Size() int { return len(c.Name) + len(c.Value) }
-
-// HeaderSize returns the bytes that count against HeaderLimit, exactly as
-// HTTP/1.1 sends them (RFC 9112 §2.1).
-func (r Reply) HeaderSize() int {
-	n := len("HTTP/1.1 ") + len(r.Status) + len("\r\n") + len("\r\n")
-	for _, f := range r.Fields {
-		n += len(f.Name) + len(": ") + len(f.Value) + len("\r\n")
-	}
-	return n
-}
-
-func over(what string, n, limit int, parts []Part) error {
-	sorted := slices.Clone(parts)
-	slices.SortStableFunc(sorted, func(a, b Part) int { return cmp.Compare(b.Bytes, a.Bytes) })
-	return &OverError{What: what, Bytes: n, Limit: limit, Parts: sorted}
 }
