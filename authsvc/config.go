@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
 // Config is everything a Service needs. Zero lifetimes take the default named
@@ -35,6 +36,12 @@ type Config struct {
 	// whose X-Forwarded-For tells where a request comes from. It is used in
 	// reports alone. Zero: there are none, and a request comes from its peer.
 	TrustedProxies []netip.Prefix
+
+	// BudgetProfiles are the programs between the service and its users: an
+	// answer that sets cookies must survive all of them, and a browser, else it
+	// is refused with 413. The names are those of budget.Names. Zero: "portable",
+	// which is every program that is known.
+	BudgetProfiles []string
 
 	AccessTTL    time.Duration // life of an access token; zero: 5 min, at most 15 min
 	IdleTTL      time.Duration // a session ends when unused for so long; zero: 30 min
@@ -115,6 +122,9 @@ func (c Config) withDefaults() (Config, error) {
 		if *d.field == 0 {
 			*d.field = d.value
 		}
+	}
+	if len(c.BudgetProfiles) == 0 {
+		c.BudgetProfiles = []string{budget.Portable}
 	}
 	if c.MaxSubscribers == 0 {
 		c.MaxSubscribers = defaultSubscribers

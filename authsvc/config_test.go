@@ -56,6 +56,7 @@ func TestNewRefusesUnusableConfigs(t *testing.T) {
 		"too long a grace":          func(c *authsvc.Config) { c.RefreshGrace = 6 * time.Minute },
 		"negative subscribers":      func(c *authsvc.Config) { c.MaxSubscribers = -1 },
 		"a short admin token":       func(c *authsvc.Config) { c.AdminToken = "short" },
+		"an unknown budget profile": func(c *authsvc.Config) { c.BudgetProfiles = []string{"nginx", "squid"} },
 		"no ring":                   func(c *authsvc.Config) { c.Ring = nil },
 		"no log":                    func(c *authsvc.Config) { c.Log = nil },
 		"no sessions":               func(c *authsvc.Config) { c.Sessions = nil },

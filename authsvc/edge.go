@@ -15,6 +15,7 @@ import (
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/openapi/adminapi"
 	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
 const requestIDHeader = "X-Request-Id"
@@ -44,6 +45,8 @@ type front struct {
 	log   *slog.Logger
 	https bool              // the public comes by TLS
 	guard *middleware.Guard // which writes its own refusals; nil: there is none
+
+	limits budget.Profile // of an answer that sets cookies
 
 	drawFault func(http.ResponseWriter, *http.Request, error) // as a page; nil: there are no pages
 }

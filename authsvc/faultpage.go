@@ -16,7 +16,7 @@ type faultView struct {
 // finishPage is finish for what answers with pages.
 func (s *Service) finishPage(w http.ResponseWriter, r *http.Request, p *reply, err error) {
 	if err == nil && p.cookies != nil {
-		err = p.fits(w.Header())
+		err = s.fits(p, w.Header())
 	}
 	if err != nil {
 		s.failPage(w, r, err)

@@ -20,7 +20,7 @@ func (a *publicAPI) Login(w http.ResponseWriter, r *http.Request) {
 	s := (*Service)(a)
 	p, err := s.login(r)
 	if err == nil && p.cookies != nil {
-		err = p.fits(w.Header()) // before anything is ended
+		err = s.judge(p, w.Header()) // before anything is ended
 	}
 	if err == nil {
 		err = s.replace(r)

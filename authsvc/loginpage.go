@@ -61,7 +61,7 @@ func (s *Service) signIn(base http.Header, r *http.Request, form url.Values) (*r
 		return nil, err
 	}
 	p = s.sendOn(p, base, s.returnTo(form.Get("return_to")))
-	if err := p.fits(base); err != nil { // before anything is ended
+	if err := s.judge(p, base); err != nil { // before anything is ended
 		return nil, err
 	}
 	return p, s.replace(r)

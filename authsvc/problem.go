@@ -145,7 +145,8 @@ func problemOf(err error) (openapi.Problem, *problem) {
 	switch {
 	case errors.As(err, &over):
 		p = tooLarge(over.Error())
-		body.Limit, body.Bytes, body.Claims = int64(over.Limit), int64(over.Bytes), claimSizes(over.Parts)
+		body.Limit, body.Bytes, body.Claims = int64(over.Limit.Bytes), int64(over.Bytes), claimSizes(over.Parts)
+		body.Measure, body.Profile = openapi.ProblemMeasure(over.Limit.Measure), over.Limit.Profile
 	case errors.As(err, &huge):
 		p = tooLarge("it can not even be signed and sealed")
 		p.cause, body.Claims = huge.cause, claimSizes(huge.parts)

@@ -236,7 +236,7 @@ func (s *Service) rehearse(g *grant, t *tokens.Refresh, base http.Header, now ti
 	if err != nil || !g.cookie {
 		return err
 	}
-	return p.fits(base)
+	return s.judge(p, base)
 }
 
 // granted is reply for a session that may have been revoked meanwhile.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/sealring-dev/sealring/tokens/budget"
 )
@@ -31,8 +32,9 @@ func jsonReply(status int, v any) (*reply, error) {
 	return r, nil
 }
 
-// fits counts the reply, under the header lines that every answer has.
-func (p *reply) fits(base http.Header) error {
+// counted is the reply as it will be sent, under the header lines that every
+// answer has.
+func (p *reply) counted(base http.Header) budget.Reply {
 	b := budget.Reply{
 		Status: fmt.Sprintf("%03d %s", p.status, http.StatusText(p.status)),
 		Parts:  p.parts,
@@ -49,10 +51,21 @@ func (p *reply) fits(base http.Header) error {
 		}
 	}
 	for _, c := range p.cookies {
-		b.Cookies = append(b.Cookies, budget.Cookie{Name: c.Name, Value: c.Value})
-		b.Fields = append(b.Fields, budget.Field{Name: "Set-Cookie", Value: c.String()})
+		attributes := strings.Split(c.String(), "; ")[1:]
+		b.Cookies = append(b.Cookies, budget.Cookie{Name: c.Name, Value: c.Value, Attributes: attributes})
 	}
-	return budget.Check(b)
+	return b
+}
+
+// fits says whether the reply survives the way to the browser.
+func (s *front) fits(p *reply, base http.Header) error { return s.limits.Check(p.counted(base)) }
+
+// judge is fits where a session is made or changed by it: the headroom is kept.
+func (s *Service) judge(p *reply, base http.Header) error {
+	r := p.counted(base)
+	readings := s.limits.Read(r)
+	s.headroom.note(budget.Tightest(readings).Left())
+	return budget.Judge(readings, r.Parts)
 }
 
 // write sends the reply.
@@ -74,7 +87,7 @@ func (p *reply) write(w http.ResponseWriter) {
 // finish sends what a handler made: its reply, if that fits, or its error.
 func (s *front) finish(w http.ResponseWriter, r *http.Request, p *reply, err error) {
 	if err == nil && p.cookies != nil {
-		err = p.fits(w.Header())
+		err = s.fits(p, w.Header())
 	}
 	if err != nil {
 		s.fail(w, r, err)

@@ -20,10 +20,10 @@ func (p *reply) to(location string) *reply {
 
 // shortest leads to the first of the locations that proxies take in a header,
 // beside the cookies of p, and to the last one if they take none.
-func (p *reply) shortest(base http.Header, locations ...string) *reply {
+func (s *Service) shortest(p *reply, base http.Header, locations ...string) *reply {
 	last := len(locations) - 1
 	for _, location := range locations[:last] {
-		if next := p.to(location); location != "" && next.fits(base) == nil {
+		if next := p.to(location); location != "" && s.fits(next, base) == nil {
 			return next
 		}
 	}
@@ -32,12 +32,12 @@ func (p *reply) shortest(base http.Header, locations ...string) *reply {
 
 // sendOn leads to a destination, "" for none.
 func (s *Service) sendOn(p *reply, base http.Header, to string) *reply {
-	return p.shortest(base, to, s.home())
+	return s.shortest(p, base, to, s.home())
 }
 
 // sendTo leads to a page of ours, which knows the destination.
 func (s *Service) sendTo(p *reply, base http.Header, page, to string, query ...string) *reply {
-	return p.shortest(base, s.pageURL(page, append(query, "return_to", to)...), s.pageURL(page, query...))
+	return s.shortest(p, base, s.pageURL(page, append(query, "return_to", to)...), s.pageURL(page, query...))
 }
 
 // pageURL is the address of a page, with its parameters; those without a value

@@ -11,6 +11,7 @@ import (
 
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
 // Service is the auth service: it signs, it remembers what not to trust, and
@@ -30,6 +31,7 @@ type Service struct {
 	unsettled unsettled
 	progress  progress
 	receivers receivers
+	headroom  headroom
 	public    http.Handler
 	admin     http.Handler
 }
@@ -61,6 +63,9 @@ func New(cfg Config) (*Service, error) {
 	})
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrConfig, err)
+	}
+	if s.limits, err = budget.Find(cfg.BudgetProfiles...); err != nil {
+		return nil, fmt.Errorf("%w: BudgetProfiles: %w", ErrConfig, err)
 	}
 	s.drawFault = s.failPage
 	s.public, s.admin = s.publicHandler(), s.adminHandler()

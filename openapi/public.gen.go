@@ -194,6 +194,39 @@ func (e ProblemCode) Valid() bool {
 	}
 }
 
+// Defines values for ProblemMeasure.
+const (
+	ProblemMeasureCookie          ProblemMeasure = "cookie"
+	ProblemMeasureCookieAttribute ProblemMeasure = "cookie-attribute"
+	ProblemMeasureRequest         ProblemMeasure = "request"
+	ProblemMeasureRequestLine     ProblemMeasure = "request-line"
+	ProblemMeasureRequestTexts    ProblemMeasure = "request-texts"
+	ProblemMeasureResponse        ProblemMeasure = "response"
+	ProblemMeasureResponseLine    ProblemMeasure = "response-line"
+)
+
+// Valid indicates whether the value is a known member of the ProblemMeasure enum.
+func (e ProblemMeasure) Valid() bool {
+	switch e {
+	case ProblemMeasureCookie:
+		return true
+	case ProblemMeasureCookieAttribute:
+		return true
+	case ProblemMeasureRequest:
+		return true
+	case ProblemMeasureRequestLine:
+		return true
+	case ProblemMeasureRequestTexts:
+		return true
+	case ProblemMeasureResponse:
+		return true
+	case ProblemMeasureResponseLine:
+		return true
+	default:
+		return false
+	}
+}
+
 // Defines values for ProblemReason.
 const (
 	ProblemReasonExpired   ProblemReason = "expired"
@@ -601,6 +634,12 @@ type Problem struct {
 	// Limit bytes
 	Limit int64 `json:"limit,omitempty"`
 
+	// Measure of `session-too-large`, what was counted
+	Measure ProblemMeasure `json:"measure,omitempty"`
+
+	// Profile of `session-too-large`, the browser, proxy or server whose limit it is
+	Profile string `json:"profile,omitempty"`
+
 	// Reason of `session-ended`
 	Reason    ProblemReason `json:"reason,omitempty"`
 	RequestID string        `json:"request_id"`
@@ -611,6 +650,9 @@ type Problem struct {
 
 // ProblemCode defines model for Problem.Code.
 type ProblemCode string
+
+// ProblemMeasure of `session-too-large`, what was counted
+type ProblemMeasure string
 
 // ProblemReason of `session-ended`
 type ProblemReason string

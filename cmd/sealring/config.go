@@ -21,6 +21,7 @@ type settings struct {
 	Issuer      string
 	Audiences   []string
 	AppOrigins  []string
+	Budget      []string
 	Proxies     []string
 	Listen      string
 	AdminListen string
@@ -65,6 +66,7 @@ func (s *settings) declared() []setting {
 		list("audiences", &s.Audiences, "what tokens may be for; a login that names none gets all of them"),
 		list("app_origins", &s.AppOrigins, "origins of the application's own pages, such as https://shop.example.com: they may use the session's cookies by script, and a login leads to them; empty: none but the issuer's"),
 		list("trusted_proxies", &s.Proxies, "networks of the reverse proxies whose X-Forwarded-For tells where a request comes from, such as 10.0.0.0/8, for reports; empty: none"),
+		list("budget_profile", &s.Budget, "programs between the service and its users, as `sealring budget profiles` names them: cookies that one of them, or a browser, would not take are refused with 413; empty: portable, which is all of them"),
 		text("listen", &s.Listen, "127.0.0.1:8080", "address of the public listener"),
 		text("admin_listen", &s.AdminListen, "127.0.0.1:8081", "address of the admin listener; only operators may reach it"),
 		text("demo_listen", &s.DemoListen, "127.0.0.1:8082", "address of the demo service"),

@@ -66,7 +66,7 @@ func (d *daemon) close() error {
 
 func (d *daemon) config(ctx context.Context, s *settings, client redis.UniversalClient) (authsvc.Config, error) {
 	cfg := authsvc.Config{
-		Issuer: s.Issuer, Audiences: s.Audiences, AppOrigins: s.AppOrigins,
+		Issuer: s.Issuer, Audiences: s.Audiences, AppOrigins: s.AppOrigins, BudgetProfiles: s.Budget,
 		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
 		ClockSkew: s.ClockSkew, JWKSMaxAge: s.JWKSMaxAge, RefreshGrace: s.RefreshGrace, StrictRefresh: s.RefreshOutage == "strict",
 		Logger: d.log,

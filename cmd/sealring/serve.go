@@ -16,11 +16,12 @@ import (
 
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/keys"
+	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
-	"data", "issuer", "audiences", "app_origins", "trusted_proxies", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
+	"data", "issuer", "audiences", "app_origins", "trusted_proxies", "budget_profile", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
 	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "state_lost", "redis_sessions", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
@@ -128,6 +129,9 @@ func (s *settings) check() error {
 	refuse(s.ClockSkew > maxSkew, "clock_skew is %s: at most %s; keep the clocks closer together", short(s.ClockSkew), short(maxSkew))
 	refuse(s.RefreshOutage != "degrade" && s.RefreshOutage != "strict", "refresh_outage is %q: degrade or strict", s.RefreshOutage)
 	refuse(s.StateLost != "relogin" && s.StateLost != "adopt", "state_lost is %q: relogin or adopt", s.StateLost)
+	if _, err := budget.Find(s.Budget...); err != nil {
+		faults = append(faults, fmt.Errorf("budget_profile: %w", err))
+	}
 	if _, err := s.proxies(); err != nil {
 		faults = append(faults, err)
 	}
