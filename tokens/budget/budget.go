@@ -13,10 +13,10 @@
 //	portable, err := budget.Find(budget.Portable)
 //	err = portable.Check(reply) // nil, or an *OverError
 //
-// The limits are exact: the largest answer or request that they let through
-// passes the program, with its default settings, and one byte more does not.
-// Those marked as Measured were found out on the programs, which the tests of
-// this package start and ask again; the others are what the vendor documents.
+// The limits are those of the programs' default settings. Those that are not
+// marked as Documented were measured on the program, in the version that the
+// profile names: the largest answer or request that they let through passed, and
+// one byte more did not. The others are what the vendor or the standard says.
 package budget
 
 import (
