@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -98,9 +96,8 @@ func haproxy(t *testing.T, rules string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := "127.0.0.1:" + freePort(t)
-	config := filepath.Join(t.TempDir(), "haproxy.cfg")
-	if err := os.WriteFile(config, fmt.Appendf(nil, `global
+	port := freePort(t)
+	config := mustWrite(t, filepath.Join(t.TempDir(), "haproxy.cfg"), fmt.Sprintf(`global
     maxconn 100
 defaults
     mode http
@@ -108,35 +105,12 @@ defaults
     timeout client 5s
     timeout server 5s
 frontend front
-    bind %s
+    bind 127.0.0.1:%s
 %s
     default_backend back
 backend back
     server one %s
-`, address, text, strings.TrimPrefix(backend.URL, "http://")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command("haproxy", "-db", "-f", config)
-	var out buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("starting haproxy (make needs installs it): %v", err)
-	}
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if t.Failed() {
-			t.Logf("haproxy:\n%s", out.String())
-		}
-	})
-	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
-		conn, err := net.Dial("tcp", address)
-		if err == nil {
-			_ = conn.Close()
-			return "http://" + address + "/"
-		}
-		if time.Now().After(end) {
-			t.Fatalf("haproxy does not listen: %v\n%s", err, out.String())
-		}
-	}
+`, port, text, strings.TrimPrefix(backend.URL, "http://")))
+	startProxy(t, port, "haproxy", "-db", "-f", config)
+	return "http://127.0.0.1:" + port + "/"
 }

@@ -2,19 +2,15 @@ package main
 
 import (
 	"bufio"
-	"crypto/sha1"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -39,34 +35,41 @@ const (
 type front struct {
 	*site
 	recipe
-	url string
-	app *application
+	url, port string
+	app       *application
 }
 
-func newFront(t *testing.T, r recipe) *front {
+// newFront is all of it but the proxy: each recipe in its turn is at the same URL.
+func newFront(t *testing.T) *front {
 	t.Helper()
-	f := &front{site: newSite(t), recipe: r, app: newApplication(t)}
-	port := freePort(t)
-	f.url = "http://localhost:" + port
+	f := &front{site: newSite(t), port: freePort(t), app: newApplication(t)}
+	f.url = "http://localhost:" + f.port
 	f.issuer, f.args = f.url, []string{"--issuer", f.url}
 	f.startAuth(t)
-	dir := t.TempDir()
-	for _, name := range r.files {
-		f.install(t, dir, name, port)
-	}
-	f.serve(t, port, r.command(t, f, dir)...)
 	return f
 }
 
+// behind is the front with a proxy, until the test ends.
+func (f *front) behind(t *testing.T, r recipe) *front {
+	t.Helper()
+	g, dir := *f, t.TempDir()
+	g.recipe = r
+	for _, name := range r.files {
+		g.install(t, dir, name)
+	}
+	startProxy(t, f.port, r.command(t, &g, dir)...)
+	return &g
+}
+
 // install copies a file of the recipe, with the addresses of this run.
-func (f *front) install(t *testing.T, dir, name, port string) {
+func (f *front) install(t *testing.T, dir, name string) {
 	t.Helper()
 	raw, err := os.ReadFile(filepath.Join("..", "..", "deploy", f.name, name))
 	must(t, err)
 	text := strings.NewReplacer(
 		recipeAuth, "127.0.0.1:"+f.direct[strings.LastIndex(f.direct, ":")+1:],
 		recipeApp, strings.TrimPrefix(f.app.URL, "http://"),
-		recipeFront, port,
+		recipeFront, f.port,
 		"/etc/"+f.name, dir,
 	).Replace(string(raw))
 	must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644))
@@ -83,22 +86,29 @@ func edit(t *testing.T, path, old, text string) {
 	mustWrite(t, path, strings.Replace(string(raw), old, text, 1))
 }
 
-// serve starts the proxy and waits until it listens.
-func (f *front) serve(t *testing.T, port string, args ...string) {
+// startProxy waits until it listens.
+func startProxy(t *testing.T, port string, args ...string) {
 	t.Helper()
-	cmd := exec.Command(args[0], args[1:]...)
+	name, cmd := args[0], exec.Command(args[0], args[1:]...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	var out buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
-		t.Fatalf("starting %s (make needs installs it): %v", f.name, err)
+		t.Fatalf("starting %s (make needs installs it): %v", name, err)
 	}
 	ended := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(ended) }()
-	t.Cleanup(func() { // in its own way, so that its workers end too
+	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Errorf("%s does not end", name)
+		}
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // and its workers
 		<-ended
 		if t.Failed() {
-			t.Logf("%s:\n%s", f.name, out.String())
+			t.Logf("%s:\n%s", name, out.String())
 		}
 	})
 	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
@@ -109,81 +119,13 @@ func (f *front) serve(t *testing.T, port string, args ...string) {
 		}
 		select {
 		case <-ended:
-			t.Fatalf("%s has ended:\n%s", f.name, out.String())
+			t.Fatalf("%s has ended:\n%s", name, out.String())
 		default:
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s does not listen: %v\n%s", f.name, err, out.String())
+			t.Fatalf("%s does not listen: %v\n%s", name, err, out.String())
 		}
 	}
-}
-
-// application believes what it is told, as one behind a proxy does.
-type application struct {
-	*httptest.Server
-	asked atomic.Int32
-}
-
-// told is what it answers with: the request that has reached it.
-type told struct {
-	Method, URI, Body string
-	Header            http.Header
-}
-
-func newApplication(t *testing.T) *application {
-	t.Helper()
-	a := &application{}
-	a.Server = httptest.NewServer(a)
-	t.Cleanup(func() { a.CloseClientConnections(); a.Close() })
-	return a
-}
-
-func (a *application) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	a.asked.Add(1)
-	switch {
-	case r.ProtoAtLeast(1, 1) && strings.EqualFold(r.Header.Get("Connection"), "Upgrade") && r.Header.Get("Upgrade") == "websocket":
-		converse(w, r)
-		return
-	case r.URL.Path == "/broken":
-		http.Error(w, "the application's own", http.StatusInternalServerError)
-		return
-	case r.URL.Path == "/private":
-		http.Error(w, "the application's own", http.StatusUnauthorized)
-		return
-	}
-	body, _ := io.ReadAll(r.Body)
-	_ = json.NewEncoder(w).Encode(told{r.Method, r.RequestURI, string(body), r.Header})
-}
-
-// converse answers a line with another, in place of WebSocket's frames: the
-// proxies look at the handshake alone.
-func converse(w http.ResponseWriter, r *http.Request) {
-	conn, both, err := http.NewResponseController(w).Hijack()
-	if err != nil {
-		return
-	}
-	defer conn.Close()
-	accept := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11")) // RFC 6455 §4.2.2
-	fmt.Fprintf(both, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(accept[:]))
-	_ = both.Flush()
-	line, err := both.ReadString('\n')
-	if err == nil {
-		fmt.Fprintf(both, "%s says %s", r.Header.Get("X-Auth-Subject"), line)
-		_ = both.Flush()
-	}
-}
-
-// values are those of a header as an application sees them that makes no
-// difference between a hyphen and an underscore: CGI and all that follows it.
-func (s told) values(name string) (all []string) {
-	plain := func(s string) string { return strings.ToUpper(strings.ReplaceAll(s, "-", "_")) }
-	for n, values := range s.Header {
-		if plain(n) == plain(name) {
-			all = append(all, values...)
-		}
-	}
-	return all
 }
 
 // answer is what the proxy says.

@@ -10,12 +10,19 @@ import (
 )
 
 // Each recipe of deploy runs here in the real proxy, before a service as in
-// production.
+// production: one after the other, for it takes a while to make that.
+func TestRecipesLetThroughWhoHasASession(t *testing.T) {
+	f := newFront(t)
+	for _, r := range []recipe{nginxRecipe, caddyRecipe, haproxyRecipe, apacheRecipe} {
+		t.Run(r.name, func(t *testing.T) { f.behind(t, r).keepsItsPromise(t) })
+	}
+	t.Run("a script that fails lets nobody through", f.scriptsFailClosed)
+	t.Run("HAProxy verifies by itself and asks what is left", f.haproxyDoesBoth)
+}
 
-func TestNginxLetsThroughWhoHasASession(t *testing.T) {
-	newFront(t, recipe{name: "nginx", files: []string{"sealring.conf"}, command: func(t *testing.T, f *front, dir string) []string {
-		// What Debian's nginx.conf is to a file of conf.d.
-		main := mustWrite(t, filepath.Join(dir, "nginx.conf"), `daemon off;
+var nginxRecipe = recipe{name: "nginx", files: []string{"sealring.conf"}, command: func(t *testing.T, f *front, dir string) []string {
+	// What Debian's nginx.conf is to a file of conf.d.
+	main := mustWrite(t, filepath.Join(dir, "nginx.conf"), `daemon off;
 user root;  # or who runs it: the folders are of this test
 pid `+dir+`/pid;
 error_log stderr;
@@ -30,45 +37,70 @@ http {
     include `+dir+`/sealring.conf;
 }
 `)
-		return []string{"nginx", "-e", "stderr", "-p", dir, "-c", main}
-	}}).keepsItsPromise(t)
-}
+	return []string{"nginx", "-e", "stderr", "-p", dir, "-c", main}
+}}
 
-func TestCaddyLetsThroughWhoHasASession(t *testing.T) {
-	newFront(t, recipe{name: "caddy", files: []string{"Caddyfile"}, command: func(t *testing.T, f *front, dir string) []string {
-		// Without its admin API, whose port is one for the machine.
-		main := mustWrite(t, filepath.Join(dir, "main"), "{\n\tadmin off\n}\nimport "+dir+"/Caddyfile\n")
-		return []string{"env", "HOME=" + dir, "caddy", "run", "--adapter", "caddyfile", "--config", main}
-	}}).keepsItsPromise(t)
-}
+var caddyRecipe = recipe{name: "caddy", files: []string{"Caddyfile"}, command: func(t *testing.T, f *front, dir string) []string {
+	// Without its admin API, whose port is one for the machine.
+	main := mustWrite(t, filepath.Join(dir, "main"), "{\n\tadmin off\n}\nimport "+dir+"/Caddyfile\n")
+	return []string{"env", "HOME=" + dir, "caddy", "run", "--adapter", "caddyfile", "--config", main}
+}}
 
 var haproxyRecipe = recipe{name: "haproxy", files: []string{"haproxy.cfg", "sealring.lua"}, command: func(t *testing.T, f *front, dir string) []string {
 	return []string{"haproxy", "-db", "-f", filepath.Join(dir, "haproxy.cfg")}
 }}
 
-func TestHAProxyLetsThroughWhoHasASession(t *testing.T) {
-	newFront(t, haproxyRecipe).keepsItsPromise(t)
-}
-
-// HAProxy goes on after a fault in Lua, as if the script had said nothing.
-func TestHAProxyClosesWhenItsScriptFails(t *testing.T) {
-	broken := haproxyRecipe
-	broken.command = func(t *testing.T, f *front, dir string) []string {
-		script := filepath.Join(dir, "sealring.lua")
-		edit(t, script, `if says.status == 200 then`, `if says.status == 200 then error("a fault")`)
-		return haproxyRecipe.command(t, f, dir)
+var apacheRecipe = recipe{name: "apache2", files: []string{"sealring.conf", "sealring.lua"}, command: func(t *testing.T, f *front, dir string) []string {
+	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // its workers are another user
+	var modules strings.Builder
+	for _, name := range []string{"mpm_event", "authz_core", "alias", "headers", "proxy", "proxy_http", "lua"} {
+		fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", name, name)
 	}
-	f := newFront(t, broken)
+	main := mustWrite(t, filepath.Join(dir, "main.conf"), modules.String()+`
+DefaultRuntimeDir `+dir+`
+PidFile `+dir+`/pid
+ErrorLog /dev/stderr
+User nobody
+Group nogroup
+ServerName localhost
+ThreadsPerChild 16
+StartServers 1
+MinSpareThreads 4
+MaxSpareThreads 16
+MaxRequestWorkers 16
+ServerLimit 1
+Include `+dir+`/sealring.conf
+`)
+	return []string{"apache2", "-DFOREGROUND", "-f", main}
+}}
+
+// scriptsFailClosed: HAProxy goes on after a fault in Lua, as if the script had
+// said nothing.
+func (f *front) scriptsFailClosed(t *testing.T) {
 	c := mustLogIn(t, f.direct, sitePassword, "token")
-	f.untouched(t, func() {
-		f.get(t, "/").want(t, http.StatusUnauthorized)
-		f.get(t, "/", c.line()).want(t, http.StatusServiceUnavailable)
-	})
+	for _, tc := range []struct {
+		recipe
+		answer int
+	}{{haproxyRecipe, http.StatusServiceUnavailable}, {apacheRecipe, http.StatusInternalServerError}} {
+		t.Run(tc.name, func(t *testing.T) {
+			broken := tc.recipe
+			broken.command = func(t *testing.T, f *front, dir string) []string {
+				edit(t, filepath.Join(dir, "sealring.lua"), "status == 200 then", `status == 200 then error("a fault")`)
+				return tc.command(t, f, dir)
+			}
+			f := f.behind(t, broken)
+			f.untouched(t, func() {
+				f.get(t, "/").want(t, http.StatusUnauthorized)
+				f.get(t, "/", c.line()).want(t, tc.answer)
+			})
+		})
+	}
 }
 
-// What `keys export` writes for HAProxy does not hear of revocations, as it says.
+// haproxyDoesBoth: what `keys export` writes for HAProxy does not hear of
+// revocations, as it says.
 // Put before the question to the auth service it answers for it what is forged.
-func TestHAProxyVerifiesByItselfAndAsksWhatIsLeft(t *testing.T) {
+func (f *front) haproxyDoesBoth(t *testing.T) {
 	both := haproxyRecipe
 	both.command = func(t *testing.T, f *front, dir string) []string {
 		config := filepath.Join(dir, "haproxy.cfg")
@@ -77,7 +109,7 @@ func TestHAProxyVerifiesByItselfAndAsksWhatIsLeft(t *testing.T) {
 		edit(t, config, "    http-request lua.sealring\n", string(rules)+"    http-request lua.sealring\n")
 		return haproxyRecipe.command(t, f, dir)
 	}
-	f := newFront(t, both)
+	f = f.behind(t, both)
 	good := mustLogIn(t, f.direct, sitePassword, "token")
 	ended := mustLogIn(t, f.direct, sitePassword, "token")
 	alone := haproxy(t, filepath.Join(f.exported(t), "haproxy.cfg"))
@@ -103,45 +135,3 @@ func (f *front) exported(t *testing.T) string {
 	command(t, "", "keys", "export", "--data", f.data, "--format", "pem", "--dir", dir, "--issuer", f.issuer)
 	return dir
 }
-
-func TestApacheLetsThroughWhoHasASession(t *testing.T) {
-	newFront(t, apacheRecipe).keepsItsPromise(t)
-}
-
-func TestApacheClosesWhenItsScriptFails(t *testing.T) {
-	broken := apacheRecipe
-	broken.command = func(t *testing.T, f *front, dir string) []string {
-		edit(t, filepath.Join(dir, "sealring.lua"), `if status == 200 then`, `if status == 200 then error("a fault")`)
-		return apacheRecipe.command(t, f, dir)
-	}
-	f := newFront(t, broken)
-	c := mustLogIn(t, f.direct, sitePassword, "token")
-	f.untouched(t, func() {
-		f.get(t, "/").want(t, http.StatusUnauthorized)
-		f.get(t, "/", c.line()).want(t, http.StatusInternalServerError)
-	})
-}
-
-var apacheRecipe = recipe{name: "apache2", files: []string{"sealring.conf", "sealring.lua"}, command: func(t *testing.T, f *front, dir string) []string {
-	must(t, os.Chmod(filepath.Dir(dir), 0o755)) // its workers are another user
-	var modules strings.Builder
-	for _, name := range []string{"mpm_event", "authz_core", "alias", "headers", "proxy", "proxy_http", "lua"} {
-		fmt.Fprintf(&modules, "LoadModule %s_module /usr/lib/apache2/modules/mod_%s.so\n", name, name)
-	}
-	main := mustWrite(t, filepath.Join(dir, "main.conf"), modules.String()+`
-DefaultRuntimeDir `+dir+`
-PidFile `+dir+`/pid
-ErrorLog /dev/stderr
-User nobody
-Group nogroup
-ServerName localhost
-ThreadsPerChild 16
-StartServers 1
-MinSpareThreads 4
-MaxSpareThreads 16
-MaxRequestWorkers 16
-ServerLimit 1
-Include `+dir+`/sealring.conf
-`)
-	return []string{"apache2", "-DFOREGROUND", "-f", main}
-}}
