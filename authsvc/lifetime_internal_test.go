@@ -200,7 +200,7 @@ func TestTokensMadeWithoutTheStoreEndInDifferentSeconds(t *testing.T) {
 	lives := map[time.Duration]bool{}
 	for range 12 { // all alike once in 31^11
 		g := &grant{refresh: token, claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute)}}
-		if err := s.degrade(httptest.NewRequest(http.MethodPost, "/v1/refresh", nil), g, token, Presentation{SessionID: token.SessionID}, errDown, now); err != nil {
+		if err := s.degrade(httptest.NewRequest(http.MethodPost, "/v1/refresh", nil), g, token, &showing{shown: Presentation{SessionID: token.SessionID}, err: errDown, at: now}, now); err != nil {
 			t.Fatal(err)
 		}
 		d := g.claims.ExpiresAt.Sub(now)

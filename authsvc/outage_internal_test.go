@@ -83,13 +83,18 @@ func TestDegradedRefreshEndsWithKnowledge(t *testing.T) {
 		t.Run(tc.name, func(t *testing.T) {
 			s.hub.asOf.Store(now.Add(-tc.ago).UnixMilli())
 			g := &grant{refresh: token, claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute)}}
-			err := s.degrade(r, g, token, Presentation{SessionID: token.SessionID}, errDown, now)
+			shown := Presentation{SessionID: tokens.NewID()}
+			err := s.degrade(r, g, token, &showing{shown: shown, err: ErrUnanswered, at: now}, now)
 			var p *problem
 			switch {
 			case tc.ok && (err != nil || g.refresh.LastAttempt == 0 || g.claims.ExpiresAt.Sub(now) > maxDegradedLife):
 				t.Errorf("%v %+v", err, g)
 			case !tc.ok && (!errors.As(err, &p) || p.status != 503):
 				t.Errorf("got %v", err)
+			}
+			_ = s.degrade(r, g, token, &showing{shown: shown, err: ErrUnanswered, at: now}, now) // another of those together
+			if open := s.unsettled.about(shown.SessionID); len(open) != 1 {
+				t.Errorf("to be settled: %+v", open)
 			}
 		})
 	}

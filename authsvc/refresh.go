@@ -3,7 +3,6 @@ package authsvc
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/http"
@@ -196,23 +195,23 @@ func (s *Service) expect() tokens.Expect {
 // comes of it. Each attempt has a retry id, the client's or one that nobody
 // hears of, by which it can be settled if its answer is lost.
 func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry string, now time.Time) error {
-	ctx, cancel := s.storeContext(r.Context())
-	defer cancel()
 	shown := Presentation{
 		SessionID: t.SessionID, Generation: t.Generation, IssuedAt: t.IssuedAt, ParentIssuedAt: t.ParentIssuedAt,
-		SessionEnd: t.SessionEnd, FirstAttempt: t.FirstAttempt, LastAttempt: t.LastAttempt,
-		Retry: RetryHash(t.SessionID, cmp.Or(retry, rand.Text())), Grace: s.cfg.RefreshGrace,
+		SessionEnd: t.SessionEnd, FirstAttempt: t.FirstAttempt, LastAttempt: t.LastAttempt, Grace: s.cfg.RefreshGrace,
 	}
-	var out Outcome
-	err := s.settleFirst(ctx, t.SessionID)
-	if err == nil {
-		out, err = s.cfg.Sessions.Present(ctx, shown)
+	if retry != "" {
+		shown.Retry = RetryHash(t.SessionID, retry)
 	}
+	made, first := s.together.present(shown, func(m *showing) { s.presentNow(r.Context(), m) })
+	out := made.out
 	switch {
-	case errors.Is(err, ErrBadPresentation):
-		return invalidToken(err)
-	case err != nil:
-		return s.degrade(r, g, t, shown, err, now)
+	case errors.Is(made.err, ErrBadPresentation):
+		return invalidToken(made.err)
+	case made.err != nil:
+		return s.degrade(r, g, t, made, now)
+	case out.Verdict == Theft && !first:
+		out.Verdict = Revoked // by the first, who is reported
+		return s.ended(r, t, out)
 	case !out.Verdict.Granted():
 		return s.ended(r, t, out)
 	}
@@ -221,6 +220,16 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 	g.idleEnd = s.idleAfter(t, out.IssuedAt, g.quiet)
 	g.refresh = successor(t, out, g.idleEnd)
 	return nil
+}
+
+// presentNow asks the store, once what is open about the session is settled.
+func (s *Service) presentNow(ctx context.Context, m *showing) {
+	ctx, cancel := s.storeContext(ctx)
+	defer cancel()
+	defer func() { m.at = s.cfg.Sessions.Now() }()
+	if m.err = s.settleFirst(ctx, m.shown.SessionID); m.err == nil {
+		m.out, m.err = s.cfg.Sessions.Present(ctx, m.shown)
+	}
 }
 
 // rehearse makes the answer to come, and counts its bytes where it sets
@@ -264,16 +273,14 @@ func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refres
 // The store may have made the step and the answer been lost. So the client gets
 // the same refresh token again, and in it the time of the attempt: by that any
 // replica gives it the successor, however late it comes back.
-func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, shown Presentation, cause error, now time.Time) error {
-	cause = fmt.Errorf("presenting a refresh token: %w", cause)
-	tried := attempt{shown, s.cfg.Sessions.Now(), t, s.sender(r)}
+func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, made *showing, now time.Time) error {
+	cause := fmt.Errorf("presenting a refresh token: %w", made.err)
+	tried := attempt{made.shown, made.at, t, s.sender(r)}
 	switch {
-	case s.cfg.StrictRefresh:
+	case s.cfg.StrictRefresh, now.Sub(s.hub.AsOf()) > maxKnowledge:
 		s.unsettled.add(tried) // the step may have been made
 		return unavailable(cause)
-	case now.Sub(s.hub.AsOf()) > maxKnowledge:
-		return unavailable(cause)
-	case s.progress.replaced(shown, now.UnixMilli()):
+	case s.progress.replaced(made.shown, now.UnixMilli()):
 		return unavailable(fmt.Errorf("%w; an older token than the newest that is known", cause))
 	}
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))

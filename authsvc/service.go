@@ -28,6 +28,7 @@ type Service struct {
 	newest    atomic.Int64 // latest auth_time given out, Unix seconds
 	fault     atomic.Pointer[ringFault]
 	refused   *refusals
+	together  together
 	unsettled unsettled
 	progress  progress
 	receivers receivers

@@ -2,6 +2,7 @@ package authsvc
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,9 +34,13 @@ type unsettled struct {
 	lost int // attempts that were let go for want of room
 }
 
+// add takes an attempt in. Those who presented a token together made one.
 func (u *unsettled) add(a attempt) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	if u.of[a.shown.SessionID] > 0 && slices.ContainsFunc(u.all, func(b attempt) bool { return a.shown == b.shown }) {
+		return
+	}
 	if u.of == nil {
 		u.of = map[tokens.ID]int{}
 	}
