@@ -100,6 +100,29 @@ func TestDegradedRefreshEndsWithKnowledge(t *testing.T) {
 	}
 }
 
+// A refresh without the store tells when the first attempt began and when the
+// last was over: in between the step was made, if at all. What the clock of a
+// store does makes no token that nobody takes.
+func TestAnAttemptIsToldOfFromItsBeginningToItsEnd(t *testing.T) {
+	s, now := offline(t, still{}), time.Now()
+	for _, tc := range []struct{ began, at, first, last, wantFirst, wantLast int64 }{
+		{1000, 6000, 0, 0, 1000, 6000},
+		{1000, 6000, 500, 700, 500, 6000},
+		{6000, 1000, 0, 0, 1000, 1000}, // it was set back meanwhile,
+		{100, 200, 500, 700, 500, 700}, // or between two attempts
+	} {
+		token := &tokens.Refresh{SessionID: tokens.NewID(), SessionEnd: now.Add(time.Hour), FirstAttempt: tc.first, LastAttempt: tc.last}
+		g := &grant{claims: tokens.Claims{IssuedAt: now, ExpiresAt: now.Add(time.Minute)}}
+		m := &showing{shown: Presentation{SessionID: token.SessionID}, err: ErrUnanswered, began: time.UnixMilli(tc.began), at: time.UnixMilli(tc.at)}
+		if err := s.degrade(httptest.NewRequest("POST", "/v1/refresh", nil), g, token, m, now); err != nil {
+			t.Fatal(err)
+		}
+		if g.refresh.FirstAttempt != tc.wantFirst || g.refresh.LastAttempt != tc.wantLast {
+			t.Errorf("%+v: from %d to %d", tc, g.refresh.FirstAttempt, g.refresh.LastAttempt)
+		}
+	}
+}
+
 // A subscriber that falls behind the window gets what it missed from the Log,
 // or is told to fetch a snapshot; it never skips.
 func TestASubscriberBehindTheWindow(t *testing.T) {

@@ -226,6 +226,7 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 func (s *Service) presentNow(ctx context.Context, m *showing) {
 	ctx, cancel := s.storeContext(ctx)
 	defer cancel()
+	m.began = s.cfg.Sessions.Now()
 	defer func() { m.at = s.cfg.Sessions.Now() }()
 	if m.err = s.settleFirst(ctx, m.shown.SessionID); m.err == nil {
 		m.out, m.err = s.cfg.Sessions.Present(ctx, m.shown)
@@ -286,8 +287,8 @@ func (s *Service) degrade(r *http.Request, g *grant, t *tokens.Refresh, made *sh
 	s.log.WarnContext(r.Context(), "refreshing without the store", "cause", cause, "request_id", requestID(r))
 	s.unsettled.add(tried)
 	again := *t
-	again.LastAttempt = tried.granted.UnixMilli()
-	again.FirstAttempt = cmp.Or(t.FirstAttempt, again.LastAttempt)
+	again.LastAttempt = max(t.LastAttempt, tried.granted.UnixMilli()) // the clock of a store may go back
+	again.FirstAttempt = cmp.Or(t.FirstAttempt, min(made.began.UnixMilli(), again.LastAttempt))
 	g.refresh, g.idleEnd = &again, t.IdleEnd
 	g.claims.ExpiresAt = earlier(g.claims.ExpiresAt, g.claims.IssuedAt.Add(jittered(maxDegradedLife)))
 	return nil

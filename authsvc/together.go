@@ -24,7 +24,8 @@ type showing struct {
 	shown Presentation // with a retry id, the clients' or one that nobody hears of
 	out   Outcome
 	err   error
-	at    time.Time // when it was over, by the clock of the store
+	began time.Time // by the clock of the store
+	at    time.Time // when it was over, by the same
 	over  chan struct{}
 }
 
