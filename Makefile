@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full sessions-full model feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
+.PHONY: test full faults-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -29,6 +29,9 @@ sessions-full: needs ## chains of 10,000 refreshes and the bytes of a session at
 
 model: ## every state of the model of refresh, with up to two faults
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'TheModelOfRefresh' ./authsvc
+
+refresh-full: needs ## 10,000 racers for one refresh token, also through faults of Redis, 10 to 20 minutes
+	SEALRING_FULL=1 go test -v -timeout 60m ./bench/storm
 
 feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 connections
 	SEALRING_FULL=1 go test -v -timeout 20m -run 'Figures' ./authsvc
