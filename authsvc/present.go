@@ -59,8 +59,8 @@ type Params struct {
 //  3. An older token of the newest or a later generation: Theft. An ancestor
 //     was used again after this one had been issued.
 //  4. The parent of the newest, or a sibling of it, replaced no longer ago than
-//     the grace; or within the grace of an attempt with it that was not answered,
-//     so that the client may never have heard of it: Replay.
+//     the grace; or while it was shown without an answer, so that the client may
+//     never have heard of it: Replay.
 //  5. The same, with the retry id that advanced it or the bound key, or where the
 //     newest is Unclaimed: Replay at any age.
 //  6. Anything else: Theft.
@@ -112,7 +112,8 @@ func isParent(s State, p Presentation) bool {
 }
 
 // timely: a token that was replaced at some time is shown no later than the
-// grace after that, or was about then, without an answer.
+// grace after that; or that time lies between the first and the last that it was
+// shown in vain, give or take the grace, so that one of those may have done it.
 func timely(p Presentation, replaced, now int64) bool {
 	grace := p.grace().Milliseconds()
 	return now-replaced <= grace || p.FirstAttempt-replaced <= grace && replaced-p.LastAttempt <= grace

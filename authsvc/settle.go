@@ -18,9 +18,9 @@ var Unclaimed = [8]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 //  4. Anything else: Same.
 //
 // What was replaced after it was granted is no theft: the same client has come
-// again since. Where several generations have come since, the time at which
-// the parent of the newest was made is the last at which it can have been
-// replaced.
+// again since. An ancestor can have been good as a parent, by a retry id, until
+// the generation after its successor was made: for the parent's parent that is
+// the newest, and for older ones the parent of the newest at the latest.
 func Settle(s State, p Presentation, at int64) (State, Outcome) {
 	switch {
 	case s.Dead.Type != 0:
@@ -38,9 +38,9 @@ func Settle(s State, p Presentation, at int64) (State, Outcome) {
 	return s, granted(Same, 4, s)
 }
 
-// replaced is when a token that is not the newest was replaced, at the latest.
+// replaced is when a token that is not the newest ceased to be good, at the latest.
 func replaced(s State, p Presentation) int64 {
-	if uint64(p.Generation)+1 >= uint64(s.Generation) {
+	if uint64(p.Generation)+2 >= uint64(s.Generation) {
 		return s.IssuedAt
 	}
 	return s.ParentIssuedAt

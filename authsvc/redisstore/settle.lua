@@ -25,7 +25,7 @@ if parent and rh ~= '' and rh == retry then
 end
 if parent and (bound or rh == UNCLAIMED) then return {SAME, 4, cg, ct, cp} end
 local replaced = cp
-if g + 1 >= cg then replaced = ct end
+if g + 2 >= cg then replaced = ct end
 local timely = at - replaced <= grace or (first - replaced <= grace and replaced - last <= grace)
 if not timely then
 	local t = math.ceil(at / 1000)

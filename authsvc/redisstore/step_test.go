@@ -233,13 +233,10 @@ func (pl *player) token() authsvc.Presentation {
 // inVain is a token that was shown before, near a moment that could matter.
 func (pl *player) inVain(p authsvc.Presentation) authsvc.Presentation {
 	from := []int64{pl.state.IssuedAt, pl.state.ParentIssuedAt}[pl.roll("attempts from", 2)]
-	p.FirstAttempt = from + pl.near("first")
-	if pl.roll("before", 2) == 0 {
-		p.FirstAttempt = max(0, from-pl.near("first"))
-	}
-	p.LastAttempt = p.FirstAttempt + pl.near("attempts")
-	if pl.roll("until", 2) == 0 {
-		p.LastAttempt = max(p.FirstAttempt, from-pl.near("last"))
+	about := func() int64 { return max(0, from+(2*int64(pl.roll("after", 2))-1)*pl.near("attempt")) }
+	p.FirstAttempt, p.LastAttempt = about(), about()
+	if p.FirstAttempt > p.LastAttempt {
+		p.FirstAttempt, p.LastAttempt = p.LastAttempt, p.FirstAttempt
 	}
 	return p
 }
@@ -418,7 +415,7 @@ func TestEveryGuardOfTheStepIsNeeded(t *testing.T) {
 
 // tells reports whether some history comes otherwise than in Go.
 func (r *reel) tells(t *testing.T, roll dice) bool {
-	for range 100 {
+	for range 400 {
 		if r.run(t, history(roll, 300)) != nil {
 			return true
 		}
@@ -448,8 +445,8 @@ func TestEveryGuardOfSettlingIsNeeded(t *testing.T) {
 		{"(bound or rh == UNCLAIMED)", "bound"},                                    // no theft
 		{"(bound or rh == UNCLAIMED)", "rh == UNCLAIMED"},                          //
 		{"local replaced = cp", "local replaced = ct"},                             // row 3
-		{"g + 1 >= cg then replaced", "g + 1 == cg then replaced"},                 //
-		{"g + 1 >= cg then replaced", "g >= cg then replaced"},                     //
+		{"g + 2 >= cg then replaced", "g + 1 == cg then replaced"},                 //
+		{"g + 2 >= cg then replaced", "g + 1 >= cg then replaced"},                 //
 		{"at - replaced <= grace", "at - replaced < grace"},                        //
 		{"at - replaced <= grace", "at - replaced <= grace + 1"},                   //
 		{"if not timely then", "if true then"},                                     //
