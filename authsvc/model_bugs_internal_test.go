@@ -23,6 +23,7 @@ func TestTheModelOfRefreshFindsEveryPlantedBug(t *testing.T) {
 		{"an advance at the age of the grace, and not after it", tabs, 0, func(m *model) { m.step = advanceTooSoon }, "P2"},
 		{"the state is lost with a restart", tabs, 1, func(m *model) { m.loseCounter = true }, "P"},
 		{"an advance without the store", tabs, 1, func(m *model) { m.forkDegrade = true }, "P"},
+		{"what was asked in vain is forgotten", tabs, 1, func(m *model) { m.step = stepForgets }, "P2"},
 		{"a lost answer is not settled", tabs, 1, func(m *model) { m.settle = settleForgets }, "P2"},
 		{"what was granted without the store is not judged", thief, 1, func(m *model) { m.settle = settleNothing }, "P"},
 	} {
@@ -62,6 +63,11 @@ func advanceTooSoon(s State, p Presentation, params Params, now int64) (State, O
 		return Step(s, p, params, now)
 	}
 	return state, out
+}
+
+func stepForgets(s State, p Presentation, params Params, now int64) (State, Outcome) {
+	p.FirstAttempt, p.LastAttempt = 0, 0
+	return Step(s, p, params, now)
 }
 
 func settleNothing(s State, p Presentation, _ int64) (State, Outcome) {

@@ -21,8 +21,9 @@ func (m *model) canon(w world) world {
 	if !m.retry {
 		w.nameAttempts()
 	}
-	renumber(w.generations(), 1, 2)
-	times := w.times()
+	var room [96]*uint8
+	renumber(w.generations(room[:0]), 1, 2)
+	times := w.times(room[:0])
 	renumber(times, earliest(times), graceTick+1)
 	slices.SortFunc(w.fates[:], func(a, b fate) int { return bytes.Compare(b.of.key(), a.of.key()) })
 	return w
@@ -33,7 +34,7 @@ func (k tok) key() []byte { return []byte{k.g, k.i, k.p} }
 // forget drops what makes no difference any more.
 func (w *world) forget() {
 	if w.faults == 0 {
-		w.lag = w.store // nothing falls back to it
+		w.lag, w.fresh = w.store, false // nothing falls back to it
 	}
 	for _, f := range []*fact{&w.store, &w.lag} {
 		if f.dead {
@@ -63,7 +64,12 @@ func (w *world) forget() {
 
 // held are the tokens that can still be shown.
 func (w *world) held() [5]tok {
-	return [5]tok{w.jar[0], w.jar[1], w.reply.tok, w.open[0].shown, w.open[1].shown}
+	return [5]tok{w.jar[0].tok, w.jar[1].tok, w.reply.tok, w.open[0].shown.tok, w.open[1].shown.tok}
+}
+
+// carried are the tokens that are, or were, shown.
+func (w *world) carried() [7]*carried {
+	return [7]*carried{&w.jar[0], &w.jar[1], &w.reply.carried, &w.rep[0].settles.carried, &w.rep[1].settles.carried, &w.open[0].shown, &w.open[1].shown}
 }
 
 // order has replicas, and tabs, change places.
@@ -81,7 +87,7 @@ func (m *model) order(w *world) {
 func (w *world) replicaKey(i int) []byte {
 	r, o := w.rep[i], w.open[i]
 	a := r.settles
-	return []byte{bit(r.dead), r.from, r.g, r.ct, a.g, a.i, a.p, a.at, bit(a.late), a.id,
+	return []byte{bit(r.dead), r.from, r.g, r.ct, a.g, a.i, a.p, a.first, a.last, a.at, bit(a.late), bit(a.unheard), a.id,
 		bit(o.busy), o.client, o.shown.g, o.shown.i, o.shown.p, o.read.g, o.read.i, o.read.p}
 }
 
@@ -128,19 +134,18 @@ func (w *world) nameAttempts() {
 }
 
 // generations are all that there are.
-func (w *world) generations() []*uint8 {
-	all := append(make([]*uint8, 0, 32), &w.rep[0].g, &w.rep[1].g)
-	for _, k := range w.tokens() {
-		all = append(all, &k.g)
-	}
+func (w *world) generations(all []*uint8) []*uint8 {
+	all = append(all, &w.rep[0].g, &w.rep[1].g)
+	w.eachToken(func(k *tok) { all = append(all, &k.g) })
 	return all
 }
 
 // times are all that there are, but those long ago.
-func (w *world) times() []*uint8 {
-	all := append(make([]*uint8, 0, 80), &w.now, &w.epoch, &w.rep[0].from, &w.rep[1].from, &w.rep[0].ct, &w.rep[1].ct, &w.reply.at, &w.rep[0].settles.at, &w.rep[1].settles.at)
-	for _, k := range w.tokens() {
-		all = append(all, &k.i, &k.p)
+func (w *world) times(all []*uint8) []*uint8 {
+	all = append(all, &w.now, &w.epoch, &w.rep[0].from, &w.rep[1].from, &w.rep[0].ct, &w.rep[1].ct, &w.reply.at, &w.rep[0].settles.at, &w.rep[1].settles.at)
+	w.eachToken(func(k *tok) { all = append(all, &k.i, &k.p) })
+	for _, k := range w.carried() {
+		all = append(all, &k.first, &k.last)
 	}
 	for i := range w.fates {
 		if w.fates[i].at != longAgo {
@@ -150,28 +155,34 @@ func (w *world) times() []*uint8 {
 	return all
 }
 
-func (w *world) tokens() []*tok {
-	all := append(make([]*tok, 0, 32), &w.store.tok, &w.lag.tok, &w.reply.tok)
+func (w *world) eachToken(do func(*tok)) {
+	do(&w.store.tok)
+	do(&w.lag.tok)
+	do(&w.reply.tok)
 	for i := range 2 {
-		rep, half := &w.rep[i], &w.open[i]
-		all = append(all, &w.jar[i], &rep.settles.tok, &half.shown, &half.read.tok)
+		do(&w.jar[i].tok)
+		do(&w.rep[i].settles.tok)
+		do(&w.open[i].shown.tok)
+		do(&w.open[i].read.tok)
 	}
 	for i := range w.fates {
-		all = append(all, &w.fates[i].of, &w.fates[i].next)
+		do(&w.fates[i].of)
+		do(&w.fates[i].next)
 	}
-	return all
 }
 
 // renumber gives each value from first on the least number that keeps the order
 // and every distance below the given one. Zeros stay.
 func renumber(all []*uint8, first, distance uint8) {
 	var there [256]bool
+	last := uint8(0)
 	for _, v := range all {
 		there[*v] = true
+		last = max(last, *v)
 	}
 	var names [256]uint8
 	was, is := first-1, uint8(0)
-	for v := max(first, 1); v < longAgo; v++ {
+	for v := max(first, 1); v <= last; v++ {
 		if there[v] {
 			is += min(v-was, distance)
 			was, names[v] = v, is

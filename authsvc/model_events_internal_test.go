@@ -5,6 +5,7 @@ import "fmt"
 // model is one search: which clients there are, how far it goes, and which bug
 // is planted.
 type model struct {
+	alone  bool // there is no second client
 	thief  bool // the second client is a thief with a jar of his own; else a tab of the owner's
 	retry  bool // clients send Sealring-Retry, one id for each token
 	logout bool // the owner may log out
@@ -40,11 +41,12 @@ func (v *visit) say(format string, args ...any) string {
 }
 
 func (m *model) start() world {
-	first := tok{0, 1, 0}
-	w := world{now: 1, jar: [2]tok{first}, faults: m.faults}
-	if m.thief {
+	first := carried{tok: tok{0, 1, 0}}
+	w := world{now: 1, jar: [2]carried{first}, faults: m.faults}
+	switch {
+	case m.thief:
 		w.steals = 1
-	} else {
+	case !m.alone:
 		w.jar[1] = first
 	}
 	return w
@@ -84,16 +86,19 @@ func (v *visit) fault(what string, do func(*world)) {
 
 func (v *visit) client(c uint8) {
 	w := &v.from
-	if got := w.reply; got.at != 0 && got.to == c {
-		v.add(v.say("client %d gets the answer %v", c, got.tok), func(w *world) string { v.keep(w, c, got.tok); w.reply = answer{}; return "" })
+	if got := w.reply; got.at != 0 && got.to == c && got.last >= w.jar[c].last {
+		v.add(v.say("client %d gets the answer %v", c, got.carried), func(w *world) string { v.keep(w, c, got.carried); w.reply = answer{}; return "" })
 	}
 	if v.thief && c == 1 && w.steals > 0 && w.jar[1] != w.jar[0] {
 		v.add(v.say("the thief copies %v", w.jar[0]), func(w *world) string { w.jar[1] = w.jar[0]; w.steals--; return "" })
 	}
-	if w.jar[c] == (tok{}) || w.settling() {
+	if w.jar[c] == (carried{}) || w.settling() {
 		return
 	}
 	for r := range uint8(2) {
+		if !w.away && w.rep[r].settles.at != 0 {
+			continue // it settles first
+		}
 		if v.tornStep && !w.away {
 			v.torn(c, r)
 			continue
@@ -104,9 +109,11 @@ func (v *visit) client(c uint8) {
 			}
 			v.add(v.say("client %d shows %v at replica %d%s", c, w.jar[c], r, comma(way)), func(w *world) string { return v.present(w, c, r, way, false) })
 		}
-		if !w.away && w.faults > 0 {
-			v.add(v.say("client %d shows %v at replica %d, and the store's answer is lost", c, w.jar[c], r),
-				func(w *world) string { w.faults--; return v.present(w, c, r, "", true) })
+		for _, way := range []string{"", "lost"} {
+			if !w.away && w.faults > 0 {
+				v.add(v.say("client %d shows %v at replica %d, and the store's answer is lost%s", c, w.jar[c], r, comma(way)),
+					func(w *world) string { w.faults--; return v.present(w, c, r, way, true) })
+			}
 		}
 	}
 }
@@ -121,17 +128,17 @@ func comma(way string) string {
 // tick moves the time on; what is older than the grace no longer arrives.
 func (w *world) tick() {
 	w.now++
-	w.lag = w.store
+	w.lag, w.fresh = w.store, false
 	if w.now > w.reply.at+graceTick {
 		w.reply = answer{}
 	}
 }
 
 // keep puts a token into the jar: of both tabs, where there is no thief.
-func (v *visit) keep(w *world, c uint8, k tok) {
+func (v *visit) keep(w *world, c uint8, k carried) {
 	w.jar[c] = k
-	if !v.thief {
-		w.jar = [2]tok{k, k}
+	if !v.thief && !v.alone {
+		w.jar[1-c] = k
 	}
 }
 
@@ -144,8 +151,9 @@ func (v *visit) replica(r uint8) {
 	if rep.dead && !w.store.dead && !w.away {
 		v.add(v.say("replica %d puts the tombstone into the store", r), func(w *world) string { w.store.known, w.store.dead, w.acked = true, true, true; return "" })
 	}
-	if at, other := rep.settles.at, w.rep[1-r].settles.at; at != 0 && !w.away && (other == 0 || other >= at) {
-		v.add(v.say("replica %d settles %v", r, rep.settles.tok), func(w *world) string { return v.settleNext(w, r) })
+	other := w.rep[1-r].settles
+	if rep.settles.at != 0 && !w.away && !(other.unheard && other.at < rep.settles.at) {
+		v.add(v.say("replica %d settles %v", r, rep.settles.carried), func(w *world) string { return v.settleNext(w, r) })
 	}
 	if v.logout && !w.done {
 		v.add(v.say("a logout at replica %d", r), func(w *world) string {
@@ -169,16 +177,16 @@ func (v *visit) replica(r uint8) {
 func (v *visit) restart(w *world, r uint8) {
 	was := w.rep[r]
 	w.rep[r] = replica{dead: was.dead, from: was.from}
-	w.forgot = w.forgot || was.settles.at != 0
+	w.forgot = w.forgot || was.settles.unheard
 	w.open[r] = readHalf{}
 	if v.loseCounter {
 		w.store, w.lag = fact{}, fact{}
 	}
 }
 
-// settling: a replica has something to settle, and can.
+// settling: a replica has something to settle that nobody else knows of, and can.
 func (w *world) settling() bool {
-	return !w.away && (w.rep[0].settles.at != 0 || w.rep[1].settles.at != 0)
+	return !w.away && (w.rep[0].settles.unheard || w.rep[1].settles.unheard)
 }
 
 func (v *visit) store() {
@@ -187,7 +195,7 @@ func (v *visit) store() {
 	if w.lag != w.store {
 		v.fault("the store fails over and loses its last writes", func(w *world) {
 			loses(w)
-			w.forgot = w.forgot || w.store.retry == unclaimed
+			w.forgot = w.forgot || w.fresh
 			w.store = w.lag
 		})
 	}

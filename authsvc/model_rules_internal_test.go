@@ -1,6 +1,7 @@
 package authsvc
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 )
@@ -29,21 +30,21 @@ func (v *visit) present(w *world, c, r uint8, way string, mute bool) string {
 	if rep.dead {
 		return ""
 	}
-	late := w.isLate(k)
+	late := w.isLate(k.tok)
 	w.tardy = w.tardy || late
 	if w.away {
-		return v.degrade(w, c, r, k, id, late)
+		return v.degrade(w, c, r, k, id, late, way)
 	}
 	before := w.store
 	state, out := v.step(before.state(), k.shown(id), Params{Born: born(rep.from)}, ms(w.now))
 	w.store = factOf(state)
 	if mute {
-		return v.degrade(w, c, r, k, id, late)
+		return v.degrade(w, c, r, k, id, late, way)
 	}
-	if bad := v.judge(w, c, k, before, out, late); bad != "" {
+	if bad := v.judge(w, k, before, out, late); bad != "" {
 		return bad
 	}
-	v.told(w, c, r, k, out, way)
+	v.told(w, c, r, k.tok, out, way)
 	return ""
 }
 
@@ -67,28 +68,35 @@ func (v *visit) told(w *world, c, r uint8, k tok, out Outcome, way string) {
 	got := tok{uint8(out.Generation), tick(out.IssuedAt), tick(out.ParentIssuedAt)}
 	rep.g, rep.ct = got.g, got.i
 	w.replace(k, got)
+	v.answer(w, c, carried{tok: got}, way)
+}
+
+// answer is what becomes of an answer on its way.
+func (v *visit) answer(w *world, c uint8, k carried, way string) {
 	switch way {
 	case "":
-		v.keep(w, c, got)
+		v.keep(w, c, k)
 	case "late":
-		w.reply = answer{got, w.now, c}
+		w.reply = answer{k, w.now, c}
 	}
 }
 
-// degrade grants an access token alone, and has the store judge afterwards.
-func (v *visit) degrade(w *world, c, r uint8, k tok, id uint8, late bool) string {
+// degrade grants an access token, and has the store judge afterwards. The client
+// gets its token again, with the time of the attempt.
+func (v *visit) degrade(w *world, c, r uint8, k carried, id uint8, late bool, way string) string {
 	rep := &w.rep[r]
 	if rep.replaced(k, w.now) || rep.settles.at != 0 {
 		return "" // 503
 	}
 	if v.forkDegrade {
 		got := tok{k.g + 1, w.now, k.i}
-		bad := w.forks(k, got)
-		w.replace(k, got)
-		v.keep(w, c, got)
+		bad := w.forks(k.tok, got)
+		w.replace(k.tok, got)
+		v.keep(w, c, carried{tok: got})
 		return when(bad, "P1: two successors of one token")
 	}
-	rep.settles = open{k, id, w.now, late}
+	rep.settles = open{k, id, w.now, late, way == "lost"}
+	v.answer(w, c, carried{k.tok, cmp.Or(k.first, w.now), w.now}, way)
 	return ""
 }
 
@@ -105,11 +113,9 @@ func (v *visit) settleNext(w *world, r uint8) string {
 	o := rep.settles
 	rep.settles = open{}
 	before := w.store
-	if before.retry == o.id && before.g == o.g+1 && before.p != o.i {
-		w.forgot = true // siblings: see world
-	}
 	state, out := v.settle(before.state(), o.shown(o.id), ms(o.at))
 	w.store = factOf(state)
+	w.fresh = w.fresh || out.Verdict == Replay
 	if out.Verdict == Theft || out.Verdict == Revoked {
 		rep.dead, w.acked = true, true
 	}
@@ -125,19 +131,25 @@ func (v *visit) settleNext(w *world, r uint8) string {
 // provable: the state still tells that the token had been replaced for too long.
 func (v *visit) provable(f fact, o open) bool {
 	replaced := f.p
-	if o.g+1 >= f.g {
+	if o.g+2 >= f.g {
 		replaced = f.i
 	}
-	return f.retry != unclaimed && f.retry != o.id && o.at > replaced+graceTick
+	return f.retry != unclaimed && f.retry != o.id && o.at > replaced+graceTick && !o.inVain(replaced)
+}
+
+// inVain: the token was shown without an answer about when it was replaced.
+func (k carried) inVain(replaced uint8) bool {
+	return k.last != 0 && k.first <= replaced+graceTick && replaced <= k.last+graceTick
 }
 
 func (v Verdict) ends() bool { return v == Theft || v == Revoked }
 
 // judge holds the invariants against what the store has decided.
-func (v *visit) judge(w *world, c uint8, k tok, before fact, out Outcome, late bool) string {
+func (v *visit) judge(w *world, k carried, before fact, out Outcome, late bool) string {
 	granted := out.Verdict.Granted()
 	got := tok{uint8(out.Generation), tick(out.IssuedAt), tick(out.ParentIssuedAt)}
-	excused := late && (!v.retry || k.g+1 != before.g) || w.tardy && w.lost
+	inVain := k.g+1 == before.g && k.inVain(before.i)
+	excused := late && !inVain && (!v.retry || k.g+1 != before.g) || w.tardy && w.lost
 	switch {
 	case out.Verdict == Theft && !w.stolen && !excused && !w.forgot:
 		return "P2: an honest client is taken for a thief"
@@ -145,9 +157,9 @@ func (v *visit) judge(w *world, c uint8, k tok, before fact, out Outcome, late b
 		return "B.6: a session is lost though the replica knows all that was revoked"
 	case granted && w.acked && !w.since:
 		return "P4: granted after the session's end was acknowledged"
-	case granted && late && !w.lost && !v.retry && before.retry != unclaimed:
+	case granted && late && !w.lost && !v.retry && !inVain && before.retry != unclaimed:
 		return "P3: granted longer than the grace after the token was replaced"
-	case granted && w.forks(k, got):
+	case granted && w.forks(k.tok, got):
 		return "P1: two successors of one token"
 	}
 	return ""
@@ -169,12 +181,12 @@ func (v *visit) torn(c, r uint8) {
 func (v *visit) write(w *world, r uint8) string {
 	half := w.open[r]
 	w.open[r] = readHalf{}
-	late := w.isLate(half.shown)
+	late := w.isLate(half.shown.tok)
 	state, out := v.step(half.read.state(), half.shown.shown(half.id), Params{Born: born(w.rep[r].from)}, ms(w.now))
 	w.store = factOf(state)
-	if bad := v.judge(w, half.client, half.shown, half.read, out, late); bad != "" {
+	if bad := v.judge(w, half.shown, half.read, out, late); bad != "" {
 		return bad
 	}
-	v.told(w, half.client, r, half.shown, out, "")
+	v.told(w, half.client, r, half.shown.tok, out, "")
 	return ""
 }

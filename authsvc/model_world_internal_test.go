@@ -32,18 +32,15 @@ import (
 // Not modelled: more than one session (each has its own state), clocks that
 // differ, and the feed to the verifiers. What is taken for granted:
 //
-//   - Once the store is back all attempts are settled, those of all replicas, the
-//     oldest first, before time passes and before anybody asks the store about the
-//     session. In truth that takes a second, and no replica waits for another.
+//   - A replica settles its own attempts before it asks the store about the
+//     session. Those of which not even the client has heard are settled once the
+//     store is back, before time passes and before anybody asks, the oldest first.
+//     In truth that takes a second, and no replica waits for another.
+//   - No earlier answer arrives after one that was given without the store.
 //   - An answer that is on its way when the store is wiped does not arrive.
 //   - A failover loses what was written in the same tick, no more.
-//   - Where a restart forgets attempts (see unsettled), or a failover that one
-//     was settled, nothing more is demanded of the honest.
-//
-// One case is known in which an honest client is logged out, and left out here:
-// a failover loses an advance, so that the client has two siblings; the older one
-// is shown, and the answer to the advance from the younger is lost; it is shown
-// again after the grace. Neither of them names it as theirs (lineage in Settle).
+//   - Where a restart forgets an attempt that the client has not heard of, or a
+//     failover that one was settled, nothing more is demanded of the honest.
 type world struct {
 	now    uint8 // ticks
 	away   bool
@@ -51,7 +48,7 @@ type world struct {
 	lag    fact  // what a failover falls back to: the state before this tick
 	epoch  uint8 // the tick of the last wipe
 	rep    [2]replica
-	jar    [2]tok      // of the owner, and of the thief if there is one
+	jar    [2]carried  // of the owner, and of the thief if there is one
 	reply  answer      // to a client, on its way
 	open   [2]readHalf // of each replica, where the step is not atomic: a planted bug
 	faults uint8       // left
@@ -64,7 +61,8 @@ type world struct {
 	acked  bool    // a logout or a theft was acknowledged, and is shared
 	lost   bool    // the store has lost writes
 	since  bool    // and has since the acknowledgement
-	forgot bool    // a restart forgot attempts
+	fresh  bool    // a lost answer was settled in this tick
+	forgot bool    // a restart forgot attempts, or a failover that
 	done   bool    // logged out
 }
 
@@ -77,14 +75,21 @@ const (
 // from 1 on.
 type tok struct{ g, i, p uint8 }
 
+// carried is a token as a client has it: with the ticks at which it was shown in
+// vain, the first and the last; 0: it was not.
+type carried struct {
+	tok
+	first, last uint8
+}
+
 // answer is a token on its way to a client, sent at that tick; 0: none.
 type answer struct {
-	tok
+	carried
 	at, to uint8
 }
 
-// fate is what became of a token: when somebody was first told its successor,
-// and which. longAgo is a time before the grace.
+// fate is what became of a token: which successor somebody was told first, and
+// when that was made. longAgo is a time before the grace.
 type fate struct {
 	of, next tok
 	at       uint8
@@ -111,16 +116,17 @@ type replica struct {
 
 // open is an attempt that the store has still to judge.
 type open struct {
-	tok
-	id, at uint8 // at 0: none
-	late   bool  // it was, when it was granted
+	carried
+	id, at  uint8 // at 0: none
+	late    bool  // it was, when it was granted
+	unheard bool  // the client did not hear of that
 }
 
 // readHalf is a step that has read the state and not written it yet.
 type readHalf struct {
 	busy   bool
 	client uint8
-	shown  tok
+	shown  carried
 	id     uint8
 	read   fact
 }
@@ -181,13 +187,13 @@ func idOf(h [8]byte) uint8 {
 	return uint8(slices.Index(retries[:], h))
 }
 
-func (k tok) shown(id uint8) Presentation {
+func (k carried) shown(id uint8) Presentation {
 	return Presentation{SessionID: sid, Generation: uint32(k.g), IssuedAt: ms(k.i), ParentIssuedAt: ms(k.p), SessionEnd: modelEnd,
-		Retry: retryOf(id), Grace: graceTick * time.Millisecond}
+		FirstAttempt: ms(k.first), LastAttempt: ms(k.last), Retry: retryOf(id), Grace: graceTick * time.Millisecond}
 }
 
 // replaced is what a replica knows without the store: see progress.
-func (r *replica) replaced(k tok, now uint8) bool {
+func (r *replica) replaced(k carried, now uint8) bool {
 	p := progress{younger: map[tokens.ID]newestToken{sid: {generation: uint32(r.g), issuedAt: ms(r.ct)}}}
 	return p.replaced(k.shown(1), ms(now))
 }
@@ -202,8 +208,7 @@ func (w *world) fate(k tok) fate {
 	return fate{}
 }
 
-// isLate: it has been replaced for longer than the grace by a token that
-// somebody was told of.
+// isLate: it was replaced longer ago than the grace, and somebody was told.
 func (w *world) isLate(k tok) bool {
 	at := w.fate(k).at
 	return at == longAgo || at != 0 && w.now > at+graceTick
@@ -217,7 +222,7 @@ func (w *world) replace(k, next tok) {
 			continue
 		}
 		free := slices.IndexFunc(w.fates[:], func(f fate) bool { return f.at == 0 })
-		w.fates[free] = fate{h, next, w.now}
+		w.fates[free] = fate{h, next, next.i}
 	}
 }
 
