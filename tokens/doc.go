@@ -15,12 +15,15 @@
 //	at+jwt              JWS, RFC 9068  at           ES256, EdDSA, RS256  Sign         Verify
 //	session+jwe         JWE            cookie       dir, A256GCM         SealSession  OpenSession
 //	rt+jwe              JWE            rt           A256KW, A256GCM      SealRefresh  OpenRefresh
+//	data+jwe           JWE            rt           A256KW, A256GCM      Seal          Open
 //	sealring-feed+jws   JWS            feed         EdDSA                SignBytes    VerifyBytes
 //	sealring-keys+jws   JWS            feed         EdDSA                SignBytes    VerifyBytes
 //
 // The session cookie is the access token, sealed: opening it gives back the
 // very string that Sign made, which is then verified like any other. So whoever
 // holds the session keys can read a cookie and can still not make a session.
+// data+jwe is for what its maker keeps where it does not trust the place, a
+// store or a browser, and opens again itself.
 //
 // # The gate
 //
@@ -28,7 +31,8 @@
 // one spelling of a token, and neither reads JSON strictly; so nothing reaches
 // them, and no key is used, before an artefact has passed one gate. In order:
 //
-//  1. length: at most MaxTokenLen bytes, feed entries MaxBytesLen.
+//  1. length: at most MaxTokenLen bytes, kept data MaxDataLen, feed
+//     entries MaxBytesLen.
 //  2. form: exactly three parts (RFC 7515 §7.1) or five (RFC 7516 §7.1); only
 //     A-Z a-z 0-9 - _ in them, so no padding, blank or line break; the spare
 //     bits of a last character zero (RFC 4648 §3.5), so that decoding and

@@ -19,6 +19,7 @@ func artefacts(t testing.TB, f *fixture) map[string]string {
 		"access RS256": ok(tokens.Sign(annsClaims(), f.rs)),
 		"session":      ok(tokens.SealSession(annsSession(access), f.cookie)),
 		"refresh":      ok(tokens.SealRefresh(annsRefresh(), f.refresh)),
+		"data":         ok(tokens.Seal(tokens.TypData, []byte("kept"), f.refresh)),
 		"feed":         ok(tokens.SignBytes(tokens.TypFeed, []byte("\x01frame\x00\xff"), f.feed)),
 		"keys":         ok(tokens.SignBytes(tokens.TypKeys, []byte(`{"generation":1}`), f.feed)),
 	}
@@ -52,7 +53,7 @@ func doors() map[string]func(raw string, src keys.Source) error {
 			_, err := tokens.OpenRefresh(raw, src, noon)
 			return err
 		},
-		"Open session": open(tokens.TypSession), "Open refresh": open(tokens.TypRefresh),
+		"Open session": open(tokens.TypSession), "Open refresh": open(tokens.TypRefresh), "Open data": open(tokens.TypData),
 		"VerifyBytes feed": bytes(tokens.TypFeed), "VerifyBytes keys": bytes(tokens.TypKeys),
 	}
 }
@@ -74,6 +75,7 @@ func TestEachDoorTakesItsOwnKindAlone(t *testing.T) {
 		"access ES256": {"Verify": true}, "access EdDSA": {"Verify": true}, "access RS256": {"Verify": true},
 		"session": {"OpenSession": true, "Open session": true},
 		"refresh": {"OpenRefresh": true, "Open refresh": true},
+		"data":    {"Open data": true},
 		"feed":    {"VerifyBytes feed": true},
 		"keys":    {"VerifyBytes keys": true},
 	}

@@ -17,7 +17,7 @@ func TestNoEditSurvives(t *testing.T) {
 	f := setup(t)
 	door := map[string]string{
 		"access ES256": "Verify", "access EdDSA": "Verify", "access RS256": "Verify", "session": "OpenSession",
-		"refresh": "OpenRefresh", "feed": "VerifyBytes feed", "keys": "VerifyBytes keys",
+		"refresh": "OpenRefresh", "data": "Open data", "feed": "VerifyBytes feed", "keys": "VerifyBytes keys",
 	}
 	var tried, accepted atomic.Int64
 	for kind, raw := range artefacts(t, f) {

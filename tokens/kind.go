@@ -10,6 +10,7 @@ const (
 	TypAccess  = "at+jwt"            // access token: JWS of the claims (RFC 9068 §2.1)
 	TypSession = "session+jwe"       // session cookie: JWE, dir + A256GCM, of the access token and private data
 	TypRefresh = "rt+jwe"            // refresh token: JWE, A256KW + A256GCM, of a place in a session's sequence
+	TypData    = "data+jwe"          // kept data: JWE, A256KW + A256GCM, of whatever its maker seals for itself
 	TypFeed    = "sealring-feed+jws" // frame of the trust feed: JWS, EdDSA, binary payload
 	TypKeys    = "sealring-keys+jws" // key set on the trust feed: JWS, EdDSA
 )
@@ -20,6 +21,8 @@ const (
 	// cookie and servers take about 8 KiB of a header line, so nothing longer
 	// could arrive in honest use.
 	MaxTokenLen = 8 << 10
+	// MaxDataLen is the cap of kept data, which no header ever carries.
+	MaxDataLen = 256 << 10
 	// MaxBytesLen is the cap of what SignBytes makes: a snapshot of the feed
 	// with two million entries.
 	MaxBytesLen = 64 << 20
@@ -66,6 +69,9 @@ func kindOf(typ string) (kind, bool) {
 			alg: "dir", enc: gcm, keyAlg: keys.A256GCM}, true
 	case TypRefresh:
 		return kind{typ: typ, form: jwe, purpose: keys.RefreshToken, max: MaxTokenLen,
+			alg: "A256KW", enc: gcm, keyAlg: keys.A256KW, ekLen: 40}, true
+	case TypData:
+		return kind{typ: typ, form: jwe, purpose: keys.RefreshToken, max: MaxDataLen,
 			alg: "A256KW", enc: gcm, keyAlg: keys.A256KW, ekLen: 40}, true
 	case TypFeed, TypKeys:
 		return kind{typ: typ, form: jws, purpose: keys.Feed, max: MaxBytesLen,

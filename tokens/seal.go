@@ -19,11 +19,12 @@ var sealed = []check{
 
 // Seal makes a JWE in compact form (RFC 7516 §7.1) of a payload of at least
 // one byte. typ decides the key: TypSession takes a session-cookie key (dir +
-// A256GCM), TypRefresh a refresh-token key (A256KW + A256GCM: a content key of
-// its own for each token, so that nonces of one key never run out).
+// A256GCM), TypRefresh and TypData a refresh-token key (A256KW + A256GCM: a
+// content key of its own for each value, so that nonces of one key never run
+// out).
 //
 // It fails with ErrType, with ErrKey for a key of another purpose, algorithm
-// or length, and with ErrTooLong over MaxTokenLen.
+// or length, and with ErrTooLong over MaxTokenLen, of TypData over MaxDataLen.
 func Seal(typ string, payload []byte, k keys.Key) (string, error) {
 	kind, ok := kindOf(typ)
 	if !ok || kind.form != jwe {

@@ -48,6 +48,9 @@ func TestSealRefuses(t *testing.T) {
 		"content that fills the cap":  {tokens.TypSession, tokens.MaxTokenLen, f.cookie, tokens.ErrTooLong},
 		"content that is just over":   {tokens.TypSession, 6050, f.cookie, tokens.ErrTooLong},
 		"megabytes":                   {tokens.TypRefresh, 4 << 20, f.refresh, tokens.ErrTooLong},
+		"megabytes of data":           {tokens.TypData, 4 << 20, f.refresh, tokens.ErrTooLong},
+		"data of 128 KiB (ok)":        {tokens.TypData, 128 << 10, f.refresh, nil},
+		"a cookie key for data":       {tokens.TypData, 1, f.cookie, tokens.ErrKey},
 		"content that just fits (ok)": {tokens.TypSession, 5900, f.cookie, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -157,9 +160,11 @@ func TestSealSessionRefusesWhatItCouldNotGiveBack(t *testing.T) {
 		})
 	}
 	s := annsSession(token)
-	s.Data = []byte(`{"a":"` + strings.Repeat("x", 7000) + `"}`)
-	if _, err := tokens.SealSession(s, f.cookie); !errors.Is(err, tokens.ErrTooLong) {
-		t.Errorf("too much data: %v", err)
+	for _, n := range []int{7000, 70_000} {
+		s.Data = []byte(`{"a":"` + strings.Repeat("x", n) + `"}`)
+		if _, err := tokens.SealSession(s, f.cookie); !errors.Is(err, tokens.ErrTooLong) {
+			t.Errorf("%d bytes of data: %v", n, err)
+		}
 	}
 }
 

@@ -78,7 +78,10 @@ func (s *Session) encode() ([]byte, error) {
 	if err := errors.Join(token.checkLength(), token.checkForm()); err != nil {
 		return nil, fmt.Errorf("%w: token", ErrSession)
 	}
-	if !validData(s.Data) || len(s.Data) > MaxTokenLen {
+	if len(s.Data) > MaxTokenLen {
+		return nil, ErrTooLong
+	}
+	if !validData(s.Data) {
 		return nil, fmt.Errorf("%w: data is not a strict JSON object", ErrSession)
 	}
 	if !validTime(s.SessionEnd) || !validTime(s.IdleEnd) {
@@ -178,3 +181,7 @@ func compact(parts ...[]byte) string {
 func validData(data []byte) bool {
 	return len(data) == 0 || checkObject(string(data)) == nil
 }
+
+// IsStrictObject reports whether data is one JSON object that every reader reads
+// alike, as Session.Data must be.
+func IsStrictObject(data []byte) bool { return len(data) > 0 && validData(data) }
