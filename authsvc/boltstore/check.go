@@ -28,8 +28,15 @@ func (s *Store) check(tx *bolt.Tx) (err error) {
 	if entries != logged {
 		return fmt.Errorf("%w (%d entries, %d in the log)", ErrDamaged, entries, logged)
 	}
-	return tx.Bucket(refreshBucket).ForEach(func(k, v []byte) error {
+	err = tx.Bucket(refreshBucket).ForEach(func(k, v []byte) error {
 		_, _, err := parseState(k, v)
+		return err
+	})
+	if err != nil || tx.Bucket(dataBucket) == nil { // see addBuckets
+		return err
+	}
+	return tx.Bucket(dataBucket).ForEach(func(k, v []byte) error {
+		_, _, err := parseCell(k, v)
 		return err
 	})
 }

@@ -135,14 +135,17 @@ func (s *Store) load() error {
 			return s.check(tx)
 		})
 	})
-	if err != nil || !isEmpty {
+	if err != nil {
 		return err
 	}
-	return s.update(func(tx *bolt.Tx) error { return s.create(tx) })
+	if isEmpty {
+		return s.update(func(tx *bolt.Tx) error { return s.create(tx) })
+	}
+	return s.addBuckets()
 }
 
 func (s *Store) create(tx *bolt.Tx) error {
-	for _, name := range [][]byte{metaBucket, entryBucket, logBucket, refreshBucket} {
+	for _, name := range [][]byte{metaBucket, entryBucket, logBucket, refreshBucket, dataBucket} {
 		if _, err := tx.CreateBucket(name); err != nil {
 			return err
 		}
@@ -154,6 +157,20 @@ func (s *Store) create(tx *bolt.Tx) error {
 	}
 	s.meta.born = s.now().UnixMilli()
 	return s.meta.create(tx.Bucket(metaBucket))
+}
+
+// addBuckets makes what a file of before this version lacks. A version of before
+// does not look at it.
+func (s *Store) addBuckets() error {
+	there := false
+	err := s.db.View(func(tx *bolt.Tx) error { there = tx.Bucket(dataBucket) != nil; return nil })
+	if err != nil || there {
+		return err
+	}
+	return s.update(func(tx *bolt.Tx) error {
+		_, err := tx.CreateBucket(dataBucket)
+		return err
+	})
 }
 
 // syncFolder makes a new file's name as durable as its content.

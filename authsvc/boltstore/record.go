@@ -15,6 +15,7 @@ var (
 	entryBucket   = []byte("entries")
 	logBucket     = []byte("log")
 	refreshBucket = []byte("refresh")
+	dataBucket    = []byte("data")
 
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
 	big        = binary.BigEndian

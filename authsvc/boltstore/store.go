@@ -54,6 +54,7 @@ type Store struct {
 var (
 	_ authsvc.Log      = (*Store)(nil)
 	_ authsvc.Sessions = (*Store)(nil)
+	_ authsvc.Data     = (*Store)(nil)
 )
 
 // Open opens the store file at path, or makes it, readable by its owner

@@ -40,7 +40,7 @@ func TestStore(t *testing.T) {
 		subject := &storetest.Subject{Now: c.now, Pass: c.pass}
 		begin := func(t *testing.T) {
 			s := open(t, path, c)
-			subject.Log, subject.Sessions, subject.Close = s, s, s.Close
+			subject.Log, subject.Sessions, subject.Data, subject.Close = s, s, s, s.Close
 		}
 		subject.Restart = func(t *testing.T) {
 			if err := subject.Close(); err != nil {

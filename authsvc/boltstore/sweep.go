@@ -31,10 +31,11 @@ func (s *Store) sweepEvery(d time.Duration) {
 	}
 }
 
-// sweep removes every entry and refresh state that had expired by a time.
+// sweep removes every entry, refresh state and cell that had expired by a time.
 func (s *Store) sweep(by time.Time) {
 	s.sweepBucket(entryBucket, entryExpiry, by)
 	s.sweepBucket(refreshBucket, stateExpiry, by)
+	s.sweepBucket(dataBucket, cellExpiry, by)
 }
 
 // expiry returns the expiry of a record, Unix seconds.

@@ -54,14 +54,14 @@ func TestStore(t *testing.T) {
 				n++
 				r := &replica{t: t, namespace: fmt.Sprint("n", n), dir: t.TempDir(), client: client, expects: 500} // a few buckets
 				r.open()
-				subject := &storetest.Subject{Now: r.now, Pass: r.pass, Log: r.log, Sessions: r.sessions, Close: func() error { return r.close() }}
+				subject := &storetest.Subject{Now: r.now, Pass: r.pass, Log: r.log, Sessions: r.sessions, Data: r.data, Close: func() error { return r.close() }}
 				subject.Restart = func(t *testing.T) {
 					if err := r.close(); err != nil {
 						t.Fatal(err)
 					}
 					restart()
 					r.open()
-					subject.Log, subject.Sessions = r.log, r.sessions
+					subject.Log, subject.Sessions, subject.Data = r.log, r.sessions, r.data
 				}
 				return subject
 			})
@@ -82,6 +82,7 @@ type replica struct {
 
 	log      *Log
 	sessions *Sessions
+	data     *Data
 	journal  *boltstore.Store
 	close    func() error
 }
@@ -126,6 +127,11 @@ func (r *replica) open() {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	r.data, err = NewData(Config{Client: client, Timeout: timeout})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.data.now = r.now
 	r.setClock()
 	r.close = func() error { return errors.Join(r.log.Close(), r.journal.Close(), ignoreClosed(client.Close())) }
 }

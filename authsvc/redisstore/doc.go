@@ -1,7 +1,7 @@
 // Package redisstore is the store that the replicas of the auth service share:
-// the log of revocations and the refresh states in Redis (one server, Sentinel
-// or Cluster; version 6.2 or later). It implements [authsvc.Log] and
-// [authsvc.Sessions].
+// the log of revocations, the refresh states and the data of sessions in Redis
+// (one server, Sentinel or Cluster; version 6.2 or later). It implements
+// [authsvc.Log], [authsvc.Sessions] and [authsvc.Data].
 //
 // # The log
 //
@@ -45,6 +45,7 @@
 //	                       the field <the last 12 bytes of its id>:
 //	                       <end, 3> <generation, 4> <issued, 6> <age of the parent, 5> [<retry hash, 7>]
 //	                       <end, 3> <T, 4> <Exp, 4>
+//	sr:d:<session id, 16>  a hash of the cells of the data of a session, if that was changed
 //
 // all numbers in it big-endian. The first form of the last is the authsvc.State of the
 // session, its times in Unix milliseconds. The second is the tombstone of a

@@ -62,3 +62,6 @@ func (l *Log) Sessions() (*Sessions, error) {
 	}
 	return NewSessions(Config{Client: l.stream.client, Born: complete, AdoptLost: l.adopt, Buckets: l.Buckets, Away: l.Away})
 }
+
+// Data is that of the sessions in the Redis of the log.
+func (l *Log) Data() (*Data, error) { return NewData(Config{Client: l.stream.client, Away: l.Away}) }

@@ -1,12 +1,12 @@
-// Package storetest is the conformance suite of authsvc.Log and
-// authsvc.Sessions: what every store must do, whatever it is made of. A store
+// Package storetest is the conformance suite of authsvc.Log, authsvc.Sessions
+// and authsvc.Data: what every store must do, whatever it is made of. A store
 // runs it in its own tests:
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) *storetest.Subject { … })
 //	}
 //
-// A store that is only one of the two runs RunLog or RunSessions.
+// A store that is only one of the three runs RunLog, RunSessions or RunData.
 package storetest
 
 import (
@@ -24,13 +24,14 @@ import (
 type Subject struct {
 	Log      authsvc.Log      // for Run and RunLog
 	Sessions authsvc.Sessions // for Run and RunSessions
-	Close    func() error     // closes both
+	Data     authsvc.Data     // for Run and RunData
+	Close    func() error     // closes all
 	// Now reads the store's clock, and Pass lets time pass on it: a set clock
 	// is moved, a real one is waited for.
 	Now  func() time.Time
 	Pass func(time.Duration)
 	// Restart closes the store and opens it again on what it has kept: Log,
-	// Sessions and Close are then those of the new one.
+	// Sessions, Data and Close are then those of the new one.
 	Restart func(t *testing.T)
 }
 
@@ -44,10 +45,11 @@ type trial struct {
 }
 
 // Run tests the stores that open makes, one for each test, as a Log, as
-// Sessions, and as both in one.
+// Sessions, as both in one, and as Data.
 func Run(t *testing.T, open func(t *testing.T) *Subject) {
 	RunLog(t, open)
 	RunSessions(t, open)
+	RunData(t, open)
 	run(t, open, []trial{
 		{"the entry of a theft can be appended", theftIsAppended},
 		{"a revoked session refuses its refresh tokens", revokedRefuses},

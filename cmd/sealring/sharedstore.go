@@ -16,6 +16,7 @@ import (
 type sharedStore struct {
 	log      *redisstore.Log
 	sessions *redisstore.Sessions
+	data     *redisstore.Data
 }
 
 // openShared opens the shared store over this replica's own one, which is its
@@ -29,6 +30,9 @@ func openShared(client redis.UniversalClient, journal *boltstore.Store, s *setti
 		return nil, fmt.Errorf("opening the shared store: %w", err)
 	}
 	if st.sessions, err = st.log.Sessions(); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), st.close())
+	}
+	if st.data, err = st.log.Data(); err != nil {
 		return nil, errors.Join(fmt.Errorf("opening the shared store: %w", err), st.close())
 	}
 	return st, nil
