@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
+.PHONY: test full faults-full data-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -20,6 +20,9 @@ full: needs ## the proofs at full size, about 17 minutes
 
 faults-full: needs ## the faults of Redis at full size, about 15 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoRevocationIsLost|AFrozenRedisDelays|NothingAcknowledgedIsEverLost' ./authsvc/redisstore
+
+data-full: ## changes of the data of sessions in 20,000 random schedules, 2 minutes
+	SEALRING_FULL=1 go test -v -timeout 30m -run 'TwoWhoAdd|OfTwoWho|NoSchedule' ./authsvc
 
 sessions-full: needs ## chains of 10,000 refreshes and the bytes of a session at full size, about 7 minutes
 	SEALRING_FULL=1 go test -v -timeout 30m -run 'LongChain|NoChain' ./authsvc

@@ -8,30 +8,39 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
 
 const (
-	maxBody  = 8 << 10
-	maxDepth = 8 // of nested JSON
+	maxBody  = 8 << 10 // but for what bodyLimit says otherwise
+	maxDepth = 8       // of nested JSON
 )
 
-// readBody reads the request's body, which must be of the media type; nil for
-// an empty one. The bound was set around it (see edge).
-func readBody(r *http.Request, mediaType string) ([]byte, error) {
+// bodyLimit is how long the body of a request may be.
+func bodyLimit(r *http.Request) int64 {
+	if r.Method == http.MethodPatch {
+		return maxPatch
+	}
+	return maxBody
+}
+
+// readBody reads the request's body, which must be of one of the media types;
+// nil for an empty one. The bound was set around it (see edge).
+func readBody(r *http.Request, mediaTypes ...string) ([]byte, error) {
 	data, err := io.ReadAll(r.Body)
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, errBodyTooLarge
+		return nil, bodyTooLarge(tooLarge)
 	case err != nil:
 		return nil, invalidRequest("the body ends early")
 	case len(data) == 0:
 		return nil, nil
 	}
-	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || got != mediaType {
-		return nil, unsupportedMediaType(mediaType)
+	if got, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || !slices.Contains(mediaTypes, got) {
+		return nil, unsupportedMediaType(strings.Join(mediaTypes, " or "))
 	}
 	return data, nil
 }
@@ -42,7 +51,7 @@ func noBody(r *http.Request) error {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return errBodyTooLarge
+		return bodyTooLarge(tooLarge)
 	case err != nil:
 		return invalidRequest("the body ends early")
 	case len(data) > 0:

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -55,9 +56,14 @@ type Config struct {
 	// 15 min at most, and the store judges afterwards.
 	StrictRefresh bool
 
+	// StoredFields are fields of the data of sessions, by name, that are kept in
+	// Data and not in the cookie, which has a pointer in their place. Zero: none.
+	StoredFields []string
+
 	Ring     *keys.Ring // the keys to begin with; SetRing changes them. Required.
 	Log      Log        // the revocations. Required.
 	Sessions Sessions   // the refresh states. Required.
+	Data     Data       // what was changed of the data of sessions. Zero: it can not be changed.
 	Users    Users      // who may log in. Required.
 	Clients  Clients    // which services may. Required.
 
@@ -153,6 +159,8 @@ func (c Config) check() error {
 		{c.Ring == nil, "Ring is required"},
 		{c.Log == nil || c.Sessions == nil, "Log and Sessions are required"},
 		{c.Users == nil || c.Clients == nil, "Users and Clients are required"},
+		{!areFields(c.StoredFields), "StoredFields must be up to 16 different names of at most 64 bytes"},
+		{len(c.StoredFields) > 0 && c.Data == nil, "StoredFields need Data"},
 	} {
 		if refuse.when {
 			return fmt.Errorf("%w: %s", ErrConfig, refuse.why)
@@ -189,6 +197,15 @@ func isIssuer(s string) bool {
 	return err == nil && (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && u.Opaque == "" &&
 		u.User == nil && u.RawQuery == "" && !u.ForceQuery && u.Fragment == "" && !strings.HasSuffix(s, "/") &&
 		!strings.HasSuffix(s, "#") && len(s) <= 512
+}
+
+func areFields(all []string) bool {
+	for i, name := range all {
+		if name == "" || len(name) > MaxCellName || slices.Contains(all[:i], name) {
+			return false
+		}
+	}
+	return len(all) <= MaxCells
 }
 
 func areAudiences(all []string) bool {

@@ -57,7 +57,7 @@ func (s *front) edge(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id := saneRequestID(r.Header[requestIDHeader])
 		r = r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id))
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		s.commonHeaders(w.Header(), id)
 		defer s.recovered(w, r)
 		next.ServeHTTP(w, r)

@@ -20,7 +20,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 		{"GET", w.issuer + "/admin/v1/keys", 404, ""},
 		{"GET", w.admin + "/v1/session", 404, ""},
 		{"GET", w.issuer + "/v1/login", 405, "POST"},
-		{"DELETE", w.issuer + "/v1/session", 405, "GET"},
+		{"DELETE", w.issuer + "/v1/session", 405, "GET, PATCH"},
 		{"PUT", w.issuer + "/v1/token", 405, "POST"},
 		{"DELETE", w.admin + "/livez", 405, "GET"},
 	} {

@@ -34,6 +34,10 @@ func (s *Service) FlushFeed() { s.hub.locked(s.hub.flush) }
 // FramesKept is how many frames a subscriber may be behind.
 const FramesKept = windowFrames
 
+// ChangeAtOnce has changes of one session's data meet in the store alone, as those
+// at different replicas do.
+func (s *Service) ChangeAtOnce() { s.changes = nil }
+
 // SetClock makes the service go by another clock, before it runs.
 func (s *Service) SetClock(now func() time.Time) { s.now = now }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/authsvc/users"
+	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
@@ -108,6 +109,34 @@ func (s *faultySessions) Settle(ctx context.Context, p authsvc.Presentation, gra
 	out, err := s.Sessions.Settle(ctx, p, granted)
 	s.settled.Add(1)
 	return out, err
+}
+
+// faultyData is the real store with a fault to switch on.
+type faultyData struct {
+	authsvc.Data
+	fault atomic.Bool
+	mute  atomic.Bool // a write is made, and its answer lost
+	calls atomic.Int64
+}
+
+func (d *faultyData) Read(ctx context.Context, sid tokens.ID, names ...string) ([][]byte, error) {
+	d.calls.Add(1)
+	if d.fault.Load() {
+		return nil, errDisk
+	}
+	return d.Data.Read(ctx, sid, names...)
+}
+
+func (d *faultyData) Write(ctx context.Context, sid tokens.ID, head []byte, cells map[string][]byte, end time.Time) (bool, error) {
+	d.calls.Add(1)
+	if d.fault.Load() {
+		return false, errDisk
+	}
+	written, err := d.Data.Write(ctx, sid, head, cells, end)
+	if d.mute.Load() {
+		return false, errDisk
+	}
+	return written, err
 }
 
 // lines keeps what was logged.

@@ -45,6 +45,7 @@ type world struct {
 	ring   *keys.Ring
 	log    *faultyLog
 	store  *faultySessions
+	data   *faultyData
 	users  *people
 	secret string // of the service client "orders"
 	nobody string // of the service client "nobody", which has no scope
@@ -99,7 +100,7 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 	t.Helper()
 	store, err := boltstore.Open(w.file, boltstore.Options{AdoptLost: w.adopt, Now: w.now})
 	must(t, err)
-	w.log, w.store = &faultyLog{Log: store}, &faultySessions{Sessions: store}
+	w.log, w.store, w.data = &faultyLog{Log: store}, &faultySessions{Sessions: store}, &faultyData{Data: store}
 	clients, err := users.OpenClients(filepath.Join(t.TempDir(), "clients.json"))
 	must(t, err)
 	secret, err := clients.Add(t.Context(), authsvc.Client{ID: "orders", Scopes: []string{"feed", "session-keys", "stock:read"}})
@@ -111,7 +112,7 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 	w.issuer, w.admin = "http://"+public.Addr().String(), "http://"+admin.Addr().String()
 	cfg := authsvc.Config{
 		Issuer: w.issuer, Audiences: []string{"orders", "stock"},
-		Ring: w.ring, Log: w.log, Sessions: w.store, Users: w.users, Clients: clients,
+		Ring: w.ring, Log: w.log, Sessions: w.store, Data: w.data, Users: w.users, Clients: clients,
 		AdminToken: adminToken,
 		Logger:     slog.New(slog.NewJSONHandler(w.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}

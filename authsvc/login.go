@@ -72,7 +72,7 @@ func (s *Service) authenticated(r *http.Request, req *openapi.LoginRequest) (*re
 	if user, err = s.current(r.Context(), user, stale); err != nil {
 		return nil, "", err
 	}
-	p, err := s.begin(req, user, stale)
+	p, err := s.begin(r.Context(), req, user, stale)
 	return p, user.Subject, err
 }
 
@@ -137,7 +137,7 @@ func (s *Service) checkAudience(req *openapi.LoginRequest) error {
 }
 
 // begin makes a new session.
-func (s *Service) begin(req *openapi.LoginRequest, user User, stale time.Time) (*reply, error) {
+func (s *Service) begin(ctx context.Context, req *openapi.LoginRequest, user User, stale time.Time) (*reply, error) {
 	now := s.now()
 	end := now.Add(s.cfg.SessionTTL).Truncate(time.Second) // whole, as every token says it
 	g := &grant{
@@ -164,7 +164,18 @@ func (s *Service) begin(req *openapi.LoginRequest, user User, stale time.Time) (
 		SessionEnd: end,
 		Cookie:     g.cookie,
 	}
-	return s.reply(g, now)
+	v, fields, err := s.storedAtLogin(g)
+	if err != nil {
+		return nil, err
+	}
+	p, err := s.reply(g, now)
+	if err != nil || v == nil {
+		return p, err
+	}
+	ctx, cancel := s.storeContext(ctx)
+	defer cancel()
+	_, err = s.writeData(ctx, g.claims.SessionID, v, fields, end, now)
+	return p, err
 }
 
 // claims is what an access token says of a user now.

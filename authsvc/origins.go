@@ -16,12 +16,16 @@ import (
 // (the CORS protocol of the Fetch standard). What is allowed is always an
 // origin from the list, in full; never any, and never what the request says.
 
-// forPages are the paths that a page may call.
+// forPages are the paths that a page may call, with those under /v1/session/data.
 var forPages = []string{"/v1/login", "/v1/refresh", "/v1/logout", "/v1/logout/all", "/v1/session"}
 
+func isForPages(path string) bool {
+	return slices.Contains(forPages, path) || strings.HasPrefix(path, "/v1/session/data/")
+}
+
 const (
-	pagesSend = "Content-Type, Authorization, " + activityHeader + ", " + retryHeader
-	pagesRead = expiresHeader + ", Retry-After, " + requestIDHeader
+	pagesSend = "Content-Type, Authorization, If-Match, " + activityHeader + ", " + retryHeader
+	pagesRead = expiresHeader + ", ETag, Retry-After, " + requestIDHeader
 	// preflightLife is how long a browser may keep the answer to a preflight,
 	// in seconds. It allows nothing by itself: each request is judged again.
 	preflightLife = "7200"
@@ -33,7 +37,7 @@ const (
 // that is away.
 func (s *Service) crossOrigin(mux *chi.Mux, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if len(s.cfg.AppOrigins) == 0 || !slices.Contains(forPages, r.URL.Path) {
+		if len(s.cfg.AppOrigins) == 0 || !isForPages(r.URL.Path) {
 			next.ServeHTTP(w, r)
 			return
 		}

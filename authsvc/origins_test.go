@@ -43,6 +43,8 @@ func TestThePagesOfTheApplicationMayUseTheCookies(t *testing.T) {
 	for name, a := range map[string]answer{
 		"login":     in,
 		"session":   w.get("/v1/session", jar, fromShop).want(t, 200, ""),
+		"a change":  w.patch(`{}`, jar, fromShop).want(t, 200, ""),
+		"a field":   w.get("/v1/session/data/cart", jar, fromShop).want(t, 404, "not-found"),
 		"refresh":   w.post("/v1/refresh", "", jar, fromShop).want(t, 200, ""),
 		"a refusal": w.post("/v1/refresh", "", fromShop).want(t, 401, ""),
 		"logout":    w.post("/v1/logout", "", jar, fromShop).want(t, 204, ""),
@@ -50,7 +52,7 @@ func TestThePagesOfTheApplicationMayUseTheCookies(t *testing.T) {
 	} {
 		got := permission(a)
 		if got["Allow-Origin"] != shop || got["Allow-Credentials"] != "true" || len(got) != 3 ||
-			got["Expose-Headers"] != "Sealring-Expires, Retry-After, X-Request-Id" || a.header.Get("Vary") != "Origin" {
+			got["Expose-Headers"] != "Sealring-Expires, ETag, Retry-After, X-Request-Id" || a.header.Get("Vary") != "Origin" {
 			t.Errorf("%s: %v", name, a.header)
 		}
 	}
@@ -59,12 +61,12 @@ func TestThePagesOfTheApplicationMayUseTheCookies(t *testing.T) {
 func TestABrowserMayAskFirst(t *testing.T) {
 	w := newWorld(t, withShop)
 	for path, methods := range map[string]string{
-		"/v1/login": "POST", "/v1/refresh": "POST", "/v1/logout": "POST", "/v1/logout/all": "POST", "/v1/session": "GET",
+		"/v1/login": "POST", "/v1/refresh": "POST", "/v1/logout": "POST", "/v1/logout/all": "POST", "/v1/session": "PATCH", "/v1/session/data/cart": "GET",
 	} {
 		a := w.do("OPTIONS", path, "", "", fromShop, preflight(methods))
 		got := permission(a)
 		if a.status != 204 || got["Allow-Origin"] != shop || got["Allow-Credentials"] != "true" || !strings.Contains(got["Allow-Methods"], methods) ||
-			got["Allow-Headers"] != "Content-Type, Authorization, Sealring-Activity, Sealring-Retry" || a.header.Get("Vary") != "Origin" {
+			got["Allow-Headers"] != "Content-Type, Authorization, If-Match, Sealring-Activity, Sealring-Retry" || a.header.Get("Vary") != "Origin" {
 			t.Errorf("%s: %d %v", path, a.status, a.header)
 		}
 	}

@@ -53,7 +53,6 @@ var (
 	errNotFound       = &problem{status: 404, code: openapi.ProblemCodeNotFound, title: "There is nothing here"}
 	errMethod         = &problem{status: 405, code: openapi.ProblemCodeMethodNotAllowed, title: "Not with this method"}
 	errPosition       = &problem{status: 410, code: openapi.ProblemCodeUnknownPosition, title: "The position is unknown: fetch a snapshot"}
-	errBodyTooLarge   = &problem{status: 413, code: openapi.ProblemCodeBodyTooLarge, title: "The body is larger than 8 KiB"}
 )
 
 func invalidRequest(detail string) error {
@@ -62,6 +61,10 @@ func invalidRequest(detail string) error {
 
 func invalidField(name, what string) error {
 	return invalidRequest("field " + quote(name) + " " + what)
+}
+
+func bodyTooLarge(e *http.MaxBytesError) error {
+	return &problem{status: 413, code: openapi.ProblemCodeBodyTooLarge, title: fmt.Sprintf("The body is larger than %d KiB", e.Limit>>10)}
 }
 
 func unsupportedMediaType(want string) error {

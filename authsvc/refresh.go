@@ -63,6 +63,11 @@ func (s *Service) refresh(r *http.Request, retry string, base http.Header) (*rep
 	if err := s.present(r, g, token, retry, now); err != nil {
 		return nil, err
 	}
+	if cookie && g.refresh != nil {
+		if p := s.withNewData(r.Context(), g, base, now); p != nil {
+			return p, nil
+		}
+	}
 	return s.granted(g, now)
 }
 

@@ -33,6 +33,7 @@ type Service struct {
 	progress  progress
 	receivers receivers
 	headroom  headroom
+	changes   *turnstile
 	public    http.Handler
 	admin     http.Handler
 }
@@ -48,7 +49,7 @@ func New(cfg Config) (*Service, error) {
 	}
 	refused := &refusals{Log: cfg.Log, now: time.Now}
 	cfg.Log = refused
-	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now), refused: refused}
+	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: time.Now, hub: newHub(cfg, time.Now), refused: refused, changes: &turnstile{}}
 	s.seals = newSeals(cfg, s.hub.ring.Load, s.now)
 	s.verifiers = newVerifiers(cfg.MaxSubscribers, s.now())
 	if s.origins, err = ownOrigins(cfg); err != nil {

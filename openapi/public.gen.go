@@ -148,6 +148,7 @@ const (
 	ProblemCodeUnknownAudience      ProblemCode = "unknown-audience"
 	ProblemCodeUnknownPosition      ProblemCode = "unknown-position"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported-media-type"
+	ProblemCodeVersionConflict      ProblemCode = "version-conflict"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -189,6 +190,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeUnsupportedMediaType:
 		return true
+	case ProblemCodeVersionConflict:
+		return true
 	default:
 		return false
 	}
@@ -203,6 +206,7 @@ const (
 	ProblemMeasureRequestTexts    ProblemMeasure = "request-texts"
 	ProblemMeasureResponse        ProblemMeasure = "response"
 	ProblemMeasureResponseLine    ProblemMeasure = "response-line"
+	ProblemMeasureStoredField     ProblemMeasure = "stored-field"
 )
 
 // Valid indicates whether the value is a known member of the ProblemMeasure enum.
@@ -221,6 +225,8 @@ func (e ProblemMeasure) Valid() bool {
 	case ProblemMeasureResponse:
 		return true
 	case ProblemMeasureResponseLine:
+		return true
+	case ProblemMeasureStoredField:
 		return true
 	default:
 		return false
@@ -461,6 +467,9 @@ type ClaimSize struct {
 	Name  string `json:"name"`
 }
 
+// DataPatch a merge patch of `data`; as strict as the data itself, at most 8 deep and of 1024 values
+type DataPatch map[string]interface{}
+
 // Grant defines model for Grant.
 type Grant struct {
 	// AccessToken mode `token`
@@ -637,7 +646,7 @@ type Problem struct {
 	// Measure of `session-too-large`, what was counted
 	Measure ProblemMeasure `json:"measure,omitempty"`
 
-	// Profile of `session-too-large`, the browser, proxy or server whose limit it is
+	// Profile of `session-too-large`, the browser, proxy or server whose limit it is; `sealring` for a stored field
 	Profile string `json:"profile,omitempty"`
 
 	// Reason of `session-ended`
@@ -735,7 +744,7 @@ type Session struct {
 	SessionExpiresIn int64  `json:"session_expires_in,omitempty"`
 	Subject          string `json:"subject"`
 
-	// Version of `data`
+	// Version of `data`, which each change of it raises
 	Version int64 `json:"version,omitempty"`
 }
 
@@ -808,6 +817,9 @@ type Forbidden = Problem
 
 // LoggedOutHere defines model for LoggedOutHere.
 type LoggedOutHere = NotShared
+
+// NotHere RFC 9457
+type NotHere = Problem
 
 // OAuthUnauthorized defines model for OAuthUnauthorized.
 type OAuthUnauthorized = OAuthError
@@ -919,6 +931,13 @@ type RefreshParams struct {
 // RefreshParamsSealringActivity defines parameters for Refresh.
 type RefreshParamsSealringActivity string
 
+// PatchSessionParams defines parameters for PatchSession.
+type PatchSessionParams struct {
+	// IfMatch The `ETag` of the session as the caller knows it, or `*` for whatever
+	// it is now.
+	IfMatch string `json:"If-Match,omitempty"`
+}
+
 // TokenParams defines parameters for Token.
 type TokenParams struct {
 	// SealringRetry A random id that the client made before its first attempt with this
@@ -967,6 +986,12 @@ type RefreshJSONRequestBody = RefreshRequest
 
 // RevokeFormdataRequestBody defines body for Revoke for application/x-www-form-urlencoded ContentType.
 type RevokeFormdataRequestBody = TokenQuery
+
+// PatchSessionJSONRequestBody defines body for PatchSession for application/json ContentType.
+type PatchSessionJSONRequestBody = DataPatch
+
+// PatchSessionApplicationMergePatchPlusJSONRequestBody defines body for PatchSession for application/merge-patch+json ContentType.
+type PatchSessionApplicationMergePatchPlusJSONRequestBody = DataPatch
 
 // TokenFormdataRequestBody defines body for Token for application/x-www-form-urlencoded ContentType.
 type TokenFormdataRequestBody = TokenRequest
@@ -1030,9 +1055,15 @@ type ServerInterface interface {
 	// GetSession The session as the caller may see it
 	// (GET /v1/session)
 	GetSession(w http.ResponseWriter, r *http.Request)
+	// PatchSession Change the data of the session
+	// (PATCH /v1/session)
+	PatchSession(w http.ResponseWriter, r *http.Request, params PatchSessionParams)
 	// SessionKeys The keys that open session cookies
 	// (GET /v1/session-keys)
 	SessionKeys(w http.ResponseWriter, r *http.Request)
+	// SessionField A field of the data that is kept in the store
+	// (GET /v1/session/data/{field})
+	SessionField(w http.ResponseWriter, r *http.Request, field string)
 	// Token The token endpoint of RFC 6749
 	// (POST /v1/token)
 	Token(w http.ResponseWriter, r *http.Request, params TokenParams)
@@ -1159,9 +1190,21 @@ func (_ Unimplemented) GetSession(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
+// PatchSession Change the data of the session
+// (PATCH /v1/session)
+func (_ Unimplemented) PatchSession(w http.ResponseWriter, r *http.Request, params PatchSessionParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
 // SessionKeys The keys that open session cookies
 // (GET /v1/session-keys)
 func (_ Unimplemented) SessionKeys(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SessionField A field of the data that is kept in the store
+// (GET /v1/session/data/{field})
+func (_ Unimplemented) SessionField(w http.ResponseWriter, r *http.Request, field string) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1844,11 +1887,78 @@ func (siw *ServerInterfaceWrapper) GetSession(w http.ResponseWriter, r *http.Req
 	handler.ServeHTTP(w, r)
 }
 
+// PatchSession operation middleware
+func (siw *ServerInterfaceWrapper) PatchSession(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params PatchSessionParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-Match")]; found {
+		var IfMatch string
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-Match", valueList[0], &IfMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-Match", Err: err})
+			return
+		}
+
+		params.IfMatch = IfMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.PatchSession(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
 // SessionKeys operation middleware
 func (siw *ServerInterfaceWrapper) SessionKeys(w http.ResponseWriter, r *http.Request) {
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.SessionKeys(w, r)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SessionField operation middleware
+func (siw *ServerInterfaceWrapper) SessionField(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// ------------- Path parameter "field" -------------
+	var field string
+
+	err = runtime.BindStyledParameterWithOptions("simple", "field", chi.URLParam(r, "field"), &field, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationPath, Explode: false, Required: true, Type: "string", Format: "", ValueIsUnescaped: r.URL.RawPath == ""})
+	if err != nil {
+		siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "field", Err: err})
+		return
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SessionField(w, r, field)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2081,6 +2191,12 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/v1/session", wrapper.GetSession)
+	})
+	r.Group(func(r chi.Router) {
+		r.Patch(options.BaseURL+"/v1/session", wrapper.PatchSession)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/v1/session/data/{field}", wrapper.SessionField)
 	})
 	r.Group(func(r chi.Router) {
 		r.Post(options.BaseURL+"/v1/token", wrapper.Token)

@@ -39,6 +39,7 @@ type settings struct {
 
 	RefreshOutage string
 	StateLost     string
+	StoredFields  []string
 	Peers         []string
 
 	LogLevel string
@@ -90,6 +91,8 @@ func (s *settings) declared() []setting {
 		text("refresh_outage", &s.RefreshOutage, "degrade", "what a refresh gets while the store does not answer: degrade (an access token, for 15m at most) or strict (503)"),
 
 		text("state_lost", &s.StateLost, "relogin", "what becomes of a refresh token older than the memory of a store that was emptied: relogin (its owner logs in again) or adopt (it is taken, and what was revoked in the store that is gone may come back with it)"),
+
+		list("stored_fields", &s.StoredFields, "fields of the data of sessions that are kept in the store and not in the cookie, which has a pointer in their place, such as cart; at most 16"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
 

@@ -43,12 +43,12 @@ func openDaemon(ctx context.Context, s *settings, client redis.UniversalClient, 
 	if d.store, err = boltstore.Open(s.path(storeFile), boltstore.Options{AdoptLost: s.adopts()}); err != nil {
 		return nil, fmt.Errorf("opening store: %w", err)
 	}
-	cfg.Log, cfg.Sessions = d.store, d.store
+	cfg.Log, cfg.Sessions, cfg.Data = d.store, d.store, d.store
 	if client != nil {
 		if d.shared, err = openShared(client, d.store, s, log); err != nil {
 			return nil, errors.Join(err, d.store.Close())
 		}
-		cfg.Log, cfg.Sessions, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.log.Skew
+		cfg.Log, cfg.Sessions, cfg.Data, cfg.Skew = d.shared.log, d.shared.sessions, d.shared.data, d.shared.log.Skew
 	}
 	if d.service, err = authsvc.New(cfg); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting: %w", err), d.close())
@@ -69,7 +69,8 @@ func (d *daemon) config(ctx context.Context, s *settings, client redis.Universal
 		Issuer: s.Issuer, Audiences: s.Audiences, AppOrigins: s.AppOrigins, BudgetProfiles: s.Budget,
 		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
 		ClockSkew: s.ClockSkew, JWKSMaxAge: s.JWKSMaxAge, RefreshGrace: s.RefreshGrace, StrictRefresh: s.RefreshOutage == "strict",
-		Logger: d.log,
+		StoredFields: s.StoredFields,
+		Logger:       d.log,
 	}
 	var err error
 	if cfg.TrustedProxies, err = s.proxies(); err != nil {

@@ -132,6 +132,7 @@ const (
 	ProblemCodeUnknownAudience      ProblemCode = "unknown-audience"
 	ProblemCodeUnknownPosition      ProblemCode = "unknown-position"
 	ProblemCodeUnsupportedMediaType ProblemCode = "unsupported-media-type"
+	ProblemCodeVersionConflict      ProblemCode = "version-conflict"
 )
 
 // Valid indicates whether the value is a known member of the ProblemCode enum.
@@ -173,6 +174,8 @@ func (e ProblemCode) Valid() bool {
 		return true
 	case ProblemCodeUnsupportedMediaType:
 		return true
+	case ProblemCodeVersionConflict:
+		return true
 	default:
 		return false
 	}
@@ -187,6 +190,7 @@ const (
 	ProblemMeasureRequestTexts    ProblemMeasure = "request-texts"
 	ProblemMeasureResponse        ProblemMeasure = "response"
 	ProblemMeasureResponseLine    ProblemMeasure = "response-line"
+	ProblemMeasureStoredField     ProblemMeasure = "stored-field"
 )
 
 // Valid indicates whether the value is a known member of the ProblemMeasure enum.
@@ -205,6 +209,8 @@ func (e ProblemMeasure) Valid() bool {
 	case ProblemMeasureResponse:
 		return true
 	case ProblemMeasureResponseLine:
+		return true
+	case ProblemMeasureStoredField:
 		return true
 	default:
 		return false
@@ -411,7 +417,7 @@ type Problem struct {
 	// Measure of `session-too-large`, what was counted
 	Measure ProblemMeasure `json:"measure,omitempty"`
 
-	// Profile of `session-too-large`, the browser, proxy or server whose limit it is
+	// Profile of `session-too-large`, the browser, proxy or server whose limit it is; `sealring` for a stored field
 	Profile string `json:"profile,omitempty"`
 
 	// Reason of `session-ended`
