@@ -23,7 +23,7 @@ type loginView struct {
 func (a *publicAPI) LoginPage(w http.ResponseWriter, r *http.Request, params openapi.LoginPageParams) {
 	s := (*Service)(a)
 	v := s.loginView(params.ReturnTo)
-	_, err := s.guard.Check(r)
+	_, err := s.guard.CheckAt(r, s.now())
 	v.SignedIn = err == nil
 	p, err := s.page(http.StatusOK, "login.html", v)
 	s.finishPage(w, r, p, err)

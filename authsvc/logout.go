@@ -75,7 +75,7 @@ func endsAll(e revocation.Entry, c *tokens.Claims) bool {
 // for what keeps nobody from leaving: a token may have expired or be stale, and
 // the session may have been revoked before.
 func (s *Service) leaving(r *http.Request, now time.Time) (*tokens.Claims, error) {
-	session, err := s.guard.Check(r)
+	session, err := s.guard.CheckAt(r, now)
 	switch {
 	case err == nil:
 		c := session.Claims()
@@ -136,11 +136,12 @@ func (s *Service) logoutAll(r *http.Request) (*reply, error) {
 	if err := noBody(r); err != nil {
 		return nil, err
 	}
-	session, err := s.guard.Check(r)
+	now := s.now()
+	session, err := s.guard.CheckAt(r, now)
 	if err != nil {
 		return nil, err
 	}
-	now, claims := s.now(), session.Claims()
+	claims := session.Claims()
 	shared, err := s.revoke(r, s.subjectEntry(claims.Subject, now), s.sessionEntry(&claims, now))
 	if err != nil {
 		return nil, err

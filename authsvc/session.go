@@ -17,11 +17,11 @@ func (a *publicAPI) GetSession(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Service) session(r *http.Request) (*reply, error) {
-	checked, err := s.guard.Check(r)
+	now := s.now()
+	checked, err := s.guard.CheckAt(r, now)
 	if err != nil {
 		return nil, err
 	}
-	now := s.now()
 	claims := checked.Claims()
 	if bearer(r) == "" { // only the cookie knows about the session as a whole
 		held, err := s.heldCookie(r, now)

@@ -38,7 +38,7 @@ func (s *Service) pointOut(base http.Header, r *http.Request, mode openapi.Verif
 }
 
 func (s *Service) verify(r *http.Request) (*reply, error) {
-	checked, err := s.guard.Check(askedAbout(r))
+	checked, err := s.guard.CheckAt(askedAbout(r), s.now())
 	if err != nil {
 		return nil, err
 	}

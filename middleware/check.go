@@ -19,8 +19,12 @@ var errTooLong = fmt.Errorf("%w: too long", ErrInvalidToken)
 // Check decides about a request: its session, or why there is none. The error
 // is one of this package's (errors.Is). It does no I/O, never blocks and does
 // not change r; what ends the session later is heard of only under Handler.
-func (g *Guard) Check(r *http.Request) (*Session, error) {
-	s, err := g.judge(r, time.Now())
+func (g *Guard) Check(r *http.Request) (*Session, error) { return g.CheckAt(r, time.Now()) }
+
+// CheckAt is Check at that time: for a caller that does more with the request
+// and wants one time for all of it.
+func (g *Guard) CheckAt(r *http.Request, now time.Time) (*Session, error) {
+	s, err := g.judge(r, now)
 	if err != nil {
 		g.note(r.Context(), err)
 		return nil, refusal(err)
