@@ -20,7 +20,7 @@ import (
 
 // document is openapi.yaml, parsed and validated once.
 var document = sync.OnceValues(func() (*openapi3.T, error) {
-	for _, text := range []string{"application/jose", "text/event-stream", "text/html", "text/css", "image/svg+xml"} {
+	for _, text := range []string{"application/jose", "text/event-stream", "text/html", "text/css", "text/javascript", "image/svg+xml"} {
 		openapi3filter.RegisterBodyDecoder(text, openapi3filter.PlainBodyDecoder)
 	}
 	for _, json := range []string{"application/jwk-set+json", "application/problem+json"} {

@@ -873,6 +873,11 @@ type OpenapiDocumentParams struct {
 	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
 }
 
+// SessionScriptParams defines parameters for SessionScript.
+type SessionScriptParams struct {
+	IfNoneMatch IfNoneMatch `json:"If-None-Match,omitempty"`
+}
+
 // EndedPageParams defines parameters for EndedPage.
 type EndedPageParams struct {
 	// ReturnTo where to go on from there
@@ -1022,6 +1027,9 @@ type ServerInterface interface {
 	// OpenapiDocument This document
 	// (GET /openapi.yaml)
 	OpenapiDocument(w http.ResponseWriter, r *http.Request, params OpenapiDocumentParams)
+	// SessionScript A script that keeps a page's session alive
+	// (GET /session.js)
+	SessionScript(w http.ResponseWriter, r *http.Request, params SessionScriptParams)
 	// EndedPage The page that says why a session has ended
 	// (GET /sessions-ended)
 	EndedPage(w http.ResponseWriter, r *http.Request, params EndedPageParams)
@@ -1121,6 +1129,12 @@ func (_ Unimplemented) SubmitLogout(w http.ResponseWriter, r *http.Request) {
 // OpenapiDocument This document
 // (GET /openapi.yaml)
 func (_ Unimplemented) OpenapiDocument(w http.ResponseWriter, r *http.Request, params OpenapiDocumentParams) {
+	w.WriteHeader(http.StatusNotImplemented)
+}
+
+// SessionScript A script that keeps a page's session alive
+// (GET /session.js)
+func (_ Unimplemented) SessionScript(w http.ResponseWriter, r *http.Request, params SessionScriptParams) {
 	w.WriteHeader(http.StatusNotImplemented)
 }
 
@@ -1495,6 +1509,47 @@ func (siw *ServerInterfaceWrapper) OpenapiDocument(w http.ResponseWriter, r *htt
 
 	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		siw.Handler.OpenapiDocument(w, r, params)
+	}))
+
+	for _, middleware := range siw.HandlerMiddlewares {
+		handler = middleware(handler)
+	}
+
+	handler.ServeHTTP(w, r)
+}
+
+// SessionScript operation middleware
+func (siw *ServerInterfaceWrapper) SessionScript(w http.ResponseWriter, r *http.Request) {
+
+	var err error
+	_ = err
+
+	// Parameter object where we will unmarshal all parameters from the context
+	var params SessionScriptParams
+
+	headers := r.Header
+
+	// ------------- Optional header parameter "If-None-Match" -------------
+	if valueList, found := headers[http.CanonicalHeaderKey("If-None-Match")]; found {
+		var IfNoneMatch IfNoneMatch
+		n := len(valueList)
+		if n != 1 {
+			siw.ErrorHandlerFunc(w, r, &TooManyValuesForParamError{ParamName: "If-None-Match", Count: n})
+			return
+		}
+
+		err = runtime.BindStyledParameterWithOptions("simple", "If-None-Match", valueList[0], &IfNoneMatch, runtime.BindStyledParameterOptions{ParamLocation: runtime.ParamLocationHeader, Explode: false, Required: false, Type: "string", Format: ""})
+		if err != nil {
+			siw.ErrorHandlerFunc(w, r, &InvalidParamFormatError{ParamName: "If-None-Match", Err: err})
+			return
+		}
+
+		params.IfNoneMatch = IfNoneMatch
+
+	}
+
+	handler := http.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		siw.Handler.SessionScript(w, r, params)
 	}))
 
 	for _, middleware := range siw.HandlerMiddlewares {
@@ -2233,6 +2288,9 @@ func HandlerWithOptions(si ServerInterface, options ChiServerOptions) http.Handl
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/assets/{name}", wrapper.Asset)
+	})
+	r.Group(func(r chi.Router) {
+		r.Get(options.BaseURL+"/session.js", wrapper.SessionScript)
 	})
 	r.Group(func(r chi.Router) {
 		r.Get(options.BaseURL+"/.well-known/jwks.json", wrapper.Jwks)
