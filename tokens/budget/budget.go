@@ -73,9 +73,20 @@ func (p Profile) Read(r Reply) []Reading {
 	return readings
 }
 
-// Tightest is the reading that has the least left.
+// Tightest is the reading that has the least left for a larger session: what is
+// within a limit that no session comes nearer to is the last.
 func Tightest(readings []Reading) Reading {
-	return slices.MinFunc(readings, func(a, b Reading) int { return cmp.Compare(a.Left(), b.Left()) })
+	return slices.MinFunc(readings, func(a, b Reading) int {
+		return cmp.Or(cmp.Compare(a.rank(), b.rank()), cmp.Compare(a.Left(), b.Left()))
+	})
+}
+
+// rank: an attribute is the same in every session.
+func (r Reading) rank() int {
+	if r.Limit.Measure == CookieAttribute && r.Left() >= 0 {
+		return 1
+	}
+	return 0
 }
 
 // Check returns nil when the reply is within every limit of the profile, else

@@ -158,6 +158,18 @@ func TestAnUnknownProfileIsNamedWithThoseThatThereAre(t *testing.T) {
 	}
 }
 
+// A session that grows does not come nearer to what an attribute may have, and
+// its headroom is not bounded by that.
+func TestTheHeadroomIsThatOfALargerSession(t *testing.T) {
+	p := find(t, "caddy")
+	if got := budget.Tightest(p.Read(reply(10, 10))); got.Limit.Measure != budget.CookiePair {
+		t.Errorf("the tightest of a small reply: %+v", got)
+	}
+	if got := budget.Tightest(p.Read(grown(budget.CookieAttribute, 1024))); got.Limit.Measure != budget.CookieAttribute {
+		t.Errorf("the tightest where an attribute is over: %+v", got)
+	}
+}
+
 func TestEveryLimitHasItsSource(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range budget.Profiles() {
