@@ -57,7 +57,7 @@ func (a *app) root() *cobra.Command {
 	root := group("sealring", "Sessions that verify anywhere and end everywhere",
 		a.devCommand(), a.serveCommand(), a.relayCommand(), a.demoCommand(),
 		a.keysCommand(), a.usersCommand(), a.clientsCommand(),
-		a.revokeCommand(), a.tokenCommand(),
+		a.revokeCommand(), a.tokenCommand(), a.budgetCommand(),
 		a.settingsCommand(), a.versionCommand(), completionCommand(a),
 	)
 	root.Long = `Sealring logs people in, signs access tokens, seals session cookies, and tells
@@ -66,9 +66,9 @@ every service that verifies them what to stop trusting.
 Start with:  sealring dev
 
 Data goes to standard output, messages to standard error. Exit codes: 0 ok,
-1 failed, 2 wrong usage, 4 refused because it would break live sessions.
-Secrets come from a file, standard input or the environment, never from the
-value of a flag.`
+1 failed, 2 wrong usage, 3 over budget, 4 refused because it would break live
+sessions. Secrets come from a file, standard input or the environment, never
+from the value of a flag.`
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.SetOut(a.stdout)

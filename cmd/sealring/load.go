@@ -116,7 +116,11 @@ func defaults(declared []setting) map[string]any {
 func fromFlags(declared []setting, flags *pflag.FlagSet) map[string]any {
 	m := make(map[string]any)
 	for _, d := range declared {
-		if f := flags.Lookup(d.flag()); f != nil && f.Changed {
+		f := flags.Lookup(d.flag())
+		if f == nil || !f.Changed {
+			continue
+		}
+		if _, ours := f.Annotations[isSetting]; ours {
 			m[d.name] = d.wrap(f.Value.String())
 		}
 	}

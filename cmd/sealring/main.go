@@ -28,6 +28,7 @@ const (
 	exitOK      = 0
 	exitFailed  = 1
 	exitUsage   = 2
+	exitOver    = 3 // over budget
 	exitRefused = 4 // it would break live sessions
 )
 
@@ -46,6 +47,8 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	case !a.started, errors.Is(err, errUsage):
 		fmt.Fprintln(stderr, "Run 'sealring help' or add --help to a command to see how it is used.")
 		return exitUsage
+	case errors.Is(err, errOver):
+		return exitOver
 	case errors.Is(err, errRefused):
 		return exitRefused
 	}

@@ -118,6 +118,10 @@ func short(d time.Duration) string {
 	return s
 }
 
+// isSetting marks the flags of settings: a command may have another flag of the
+// same name.
+const isSetting = "sealring_setting"
+
 // addFlags makes flags of the named settings, and --config with them.
 func (s *settings) addFlags(flags *pflag.FlagSet, names []string) {
 	if len(names) == 0 {
@@ -128,6 +132,7 @@ func (s *settings) addFlags(flags *pflag.FlagSet, names []string) {
 		for _, name := range names {
 			if d.name == name {
 				flags.String(d.flag(), d.def, d.usage())
+				_ = flags.SetAnnotation(d.flag(), isSetting, nil) // of a flag that there is
 			}
 		}
 	}
