@@ -16,22 +16,23 @@ const module = "github.com/sealring-dev/sealring"
 // rooms says which rooms a room may import. The arrows of DESIGN only ever
 // point right; a new package has to be given its place here first.
 var rooms = map[string][]string{
-	"keys":                {},
-	"keys/ringfile":       {"keys"},
-	"keys/ringredis":      {"keys", "keys/redisclient", "keys/ringfile"},
-	"tokens":              {"keys"},
-	"keys/redisclient":    {"tokens"}, // for those who keep something in Redis
-	"tokens/revocation":   {"keys", "tokens"},
-	"tokens/budget":       {"keys", "tokens"},
-	"tokens/issuer":       {"keys", "tokens", "tokens/revocation", "tokens/budget"},
-	"middleware":          {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer"},
-	"middleware/authtest": {"keys", "tokens", "tokens/revocation", "middleware"},
-	"openapi":             {"openapi"},
-	"authsvc":             {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},
-	"authsvc/boltstore":   {"keys", "tokens", "tokens/revocation", "authsvc"},
-	"authsvc/redisstore":  {"keys", "tokens", "tokens/revocation", "keys/redisclient", "authsvc"},
-	"authsvc/storetest":   {"keys", "tokens", "tokens/revocation", "authsvc"},
-	"authsvc/users":       {"tokens", "authsvc"},
+	"keys":                  {},
+	"keys/ringfile":         {"keys"},
+	"keys/ringredis":        {"keys", "keys/redisclient", "keys/ringfile"},
+	"tokens":                {"keys"},
+	"keys/redisclient":      {"tokens"}, // for those who keep something in Redis
+	"tokens/revocation":     {"keys", "tokens"},
+	"tokens/budget":         {"keys", "tokens"},
+	"tokens/issuer":         {"keys", "tokens", "tokens/revocation", "tokens/budget"},
+	"middleware":            {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer"},
+	"middleware/authtest":   {"keys", "tokens", "tokens/revocation", "middleware"},
+	"middleware/datacookie": {"keys", "tokens", "tokens/budget", "middleware"},
+	"openapi":               {"openapi"},
+	"authsvc":               {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},
+	"authsvc/boltstore":     {"keys", "tokens", "tokens/revocation", "authsvc"},
+	"authsvc/redisstore":    {"keys", "tokens", "tokens/revocation", "keys/redisclient", "authsvc"},
+	"authsvc/storetest":     {"keys", "tokens", "tokens/revocation", "authsvc"},
+	"authsvc/users":         {"tokens", "authsvc"},
 
 	"authsvc/storetest/redistest": {}, // starts real Redis servers for tests
 }
