@@ -1,6 +1,7 @@
 package authsvc
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/openapi"
+	"github.com/sealring-dev/sealring/tokens"
 	"github.com/sealring-dev/sealring/tokens/budget"
 	"github.com/sealring-dev/sealring/tokens/revocation"
 )
@@ -30,7 +32,7 @@ type Forecaster struct{ s *Service }
 
 // NewForecaster makes one of the service that cfg describes. Of cfg it takes
 // what makes an answer larger or smaller: the Issuer, which is required, the
-// Audiences, the AppOrigins, the lives, and the algorithm of the Ring, which
+// Audiences, the AppOrigins, the StoredFields, the lives, and the algorithm of the Ring, which
 // zero makes one of ES256.
 func NewForecaster(cfg Config) (*Forecaster, error) {
 	now := time.Now().Truncate(time.Second) // a life in whole seconds is the longest to write
@@ -43,11 +45,23 @@ func NewForecaster(cfg Config) (*Forecaster, error) {
 	}
 	cfg, _ = cfg.withDefaults() // what it misses in order to run is not needed here
 	cfg.Logger, cfg.ChangeRing, cfg.Spare, cfg.RingChecked = slog.New(slog.DiscardHandler), nil, nil, nil
+	cfg.Data = unkept{}
 	clock := func() time.Time { return now }
 	s := &Service{front: front{log: cfg.Logger, https: isHTTPS(cfg.Issuer)}, cfg: cfg, now: clock, hub: newHub(cfg, clock)}
 	s.seals = newSeals(cfg, s.hub.ring.Load, clock)
 	s.hub.deliver(Batch{Frame: revocation.Frame{Kind: revocation.Snapshot, AsOf: now}}) // nothing is revoked
 	return &Forecaster{s}, nil
+}
+
+// unkept is a store of session data that keeps nothing.
+type unkept struct{}
+
+func (unkept) Read(_ context.Context, _ tokens.ID, cells ...string) ([][]byte, error) {
+	return make([][]byte, len(cells)), nil
+}
+
+func (unkept) Write(context.Context, tokens.ID, []byte, map[string][]byte, time.Time) (bool, error) {
+	return true, nil
 }
 
 // ErrTooLarge says that a session can not even be signed and sealed, so that
@@ -63,7 +77,7 @@ func (f *Forecaster) Login(x Example) (budget.Reply, error) {
 		x.Audience = f.s.cfg.Audiences
 	}
 	req := &openapi.LoginRequest{Mode: openapi.ModeCookie, Audience: x.Audience, Data: x.Data}
-	p, err := f.s.begin(req, User{Subject: x.Subject, Scopes: x.Scope, Roles: x.Roles}, time.Time{})
+	p, err := f.s.begin(context.Background(), req, User{Subject: x.Subject, Scopes: x.Scope, Roles: x.Roles}, time.Time{})
 	var huge *oversized
 	switch {
 	case errors.As(err, &huge):
