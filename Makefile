@@ -33,7 +33,7 @@ sessions-full: needs ## chains of 10,000 refreshes and the bytes of a session at
 model: ## every state of the model of refresh, with up to two faults
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'TheModelOfRefresh' ./authsvc
 
-refresh-full: needs ## 10,000 racers for one refresh token, also through faults of Redis, 10 to 20 minutes
+refresh-full: needs ## 10,000 racers for one refresh token, also through faults of Redis, and a bad network with thieves, about 25 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m ./bench/storm
 
 feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 connections

@@ -30,10 +30,7 @@ func newAlarms(t *testing.T) *alarms {
 		if t.Failed() {
 			a.mu.Lock()
 			defer a.mu.Unlock()
-			for _, theft := range a.thefts {
-				t.Log(theft.at.Format("05.000 ") + theft.text)
-			}
-			for _, line := range a.rest[max(0, len(a.rest)-10):] {
+			for _, line := range a.rest[max(0, len(a.rest)-20):] {
 				t.Log(line)
 			}
 		}
@@ -45,6 +42,13 @@ func (a *alarms) count() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return len(a.thefts)
+}
+
+func (a *alarms) of(sid tokens.ID) (alarm, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	one, ok := a.thefts[sid]
+	return one, ok
 }
 
 // Enabled implements slog.Handler.
