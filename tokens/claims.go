@@ -22,7 +22,8 @@ type Claims struct {
 	Roles     []string  // roles; may be absent
 	AuthTime  time.Time // auth_time: the login, unchanged by every refresh; required with a SessionID, else absent means IssuedAt
 
-	KeyID string // the header's kid; set by Verify, ignored by Sign
+	NotBefore time.Time // nbf, which Sign never issues; set by Verify
+	KeyID     string    // the header's kid; set by Verify, ignored by Sign
 }
 
 // MaxLifetime is the longest time from iat to exp. A token lives minutes; what

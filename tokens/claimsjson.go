@@ -59,8 +59,7 @@ const (
 // parsed are the claims as they stand in a payload.
 type parsed struct {
 	Claims
-	notBefore time.Time
-	seen      [len(claimNames)]bool
+	seen [len(claimNames)]bool
 }
 
 // parseClaims reads a payload strictly. Claims it does not know are ignored
@@ -126,7 +125,7 @@ func (p *parsed) known(r *reader, name string) (err error) {
 	case "iat":
 		p.IssuedAt, err = r.time()
 	case "nbf":
-		p.notBefore, err = r.time()
+		p.NotBefore, err = r.time()
 	case "auth_time":
 		p.AuthTime, err = r.time()
 	case "jti":

@@ -23,6 +23,8 @@ type Session struct {
 	Version    uint32    // of Data
 	SessionEnd time.Time // absolute end, fixed at login; whole seconds
 	IdleEnd    time.Time // end unless renewed before; whole seconds
+
+	KeyID string // the header's kid; set by OpenSession, ignored by SealSession
 }
 
 // The forms of a token in the plaintext. They count as versions do: whatever
@@ -68,6 +70,7 @@ func (a *artefact) checkSession() error {
 	if !ok {
 		return refuse(BadPayload, "not a session")
 	}
+	s.KeyID = a.key.ID
 	a.session = s
 	return nil
 }

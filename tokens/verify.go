@@ -130,7 +130,7 @@ func (a *artefact) checkClaims() error {
 		return refuse(BadClaims, err.Error())
 	}
 	a.claims = p
-	a.claims.KeyID = a.header.kid
+	a.claims.KeyID = a.key.ID // the same as in the header, in memory that is the key's
 	return nil
 }
 
@@ -155,7 +155,7 @@ func (a *artefact) checkNotBefore() error {
 	if a.claims.IssuedAt.After(latest) {
 		return refuse(NotYet, "iat is in the future")
 	}
-	if a.claims.notBefore.After(latest) {
+	if a.claims.NotBefore.After(latest) {
 		return refuse(NotYet, "nbf is in the future")
 	}
 	return nil
@@ -176,4 +176,17 @@ func (a *artefact) checkExpiry() error {
 		return refuse(Expired, "")
 	}
 	return nil
+}
+
+// Window returns from when and until when the clock lets a verifier with that
+// leeway take the claims: what Verify accepted once it accepts again at every
+// moment in between, from included and until not, as long as it has the key.
+func (c *Claims) Window(leeway time.Duration) (from, until time.Time) {
+	from = c.AuthTime.Add(-time.Second)
+	for _, t := range [...]time.Time{c.IssuedAt, c.NotBefore} {
+		if t.After(from) {
+			from = t
+		}
+	}
+	return from.Add(-leeway), c.ExpiresAt.Add(leeway)
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -234,4 +235,31 @@ func TestErrorsQuoteNothingOfTheToken(t *testing.T) {
 // header is the header that Sign gives.
 func header(k keys.Key) string {
 	return `{"alg":"` + string(k.Alg) + `","kid":"` + k.ID + `","typ":"at+jwt"}`
+}
+
+// Window is where Verify accepts, to the nanosecond, whichever time bounds it.
+func TestTheWindowIsWhereVerifyAccepts(t *testing.T) {
+	f := setup(t)
+	at := func(seconds int) string { return strconv.FormatInt(noon.Unix()+int64(seconds), 10) }
+	for name, times := range map[string]string{
+		"iat bounds it":       `"iat":` + at(0) + `,"auth_time":` + at(-3600),
+		"nbf bounds it":       `"iat":` + at(0) + `,"auth_time":` + at(-3600) + `,"nbf":` + at(30),
+		"nbf does not":        `"iat":` + at(0) + `,"auth_time":` + at(-3600) + `,"nbf":` + at(-30),
+		"auth_time bounds it": `"iat":` + at(0) + `,"auth_time":` + at(40),
+		"auth_time does not":  `"iat":` + at(0) + `,"auth_time":` + at(1),
+		"there was no login":  `"iat":` + at(0),
+	} {
+		t.Run(name, func(t *testing.T) {
+			payload := `{"iss":"https://auth.example.com","sub":"ann","aud":["orders"],"client_id":"web","jti":"` + id(1).String() +
+				`","exp":` + at(300) + `,` + times + `}`
+			raw := craft(t, header(f.es), payload, f.es.Signer(), "ES256")
+			c := must[*tokens.Claims](t)(tokens.Verify(raw, f.src, orders(), noon.Add(time.Minute)))
+			from, until := c.Window(orders().Leeway)
+			for at, want := range map[time.Time]bool{from.Add(-1): false, from: true, until.Add(-1): true, until: false} {
+				if _, err := tokens.Verify(raw, f.src, orders(), at); (err == nil) != want {
+					t.Errorf("at %v of %v to %v: %v", at, from, until, err)
+				}
+			}
+		})
+	}
 }
