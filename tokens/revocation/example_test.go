@@ -46,9 +46,9 @@ func ExampleTargets() {
 		fmt.Println(target.Type)
 	}
 	// Output:
+	// key
+	// all
 	// subject
 	// client
-	// key
 	// claims
-	// all
 }

@@ -27,7 +27,8 @@ import (
 // of a type at most: two milliseconds where a million entries live for twenty
 // minutes and the call comes every other second. Readers never notice.
 type List struct {
-	state atomic.Pointer[state]
+	state   atomic.Pointer[state]
+	changes atomic.Uint64 // of state, counted after each
 
 	writing sync.Mutex
 	swept   int64 // Unix seconds of the last look for what has expired
@@ -83,6 +84,7 @@ func (l *List) publish(next *[types]draft) {
 	}
 	if changed {
 		l.state.Store(&s)
+		l.changes.Add(1)
 	}
 }
 
@@ -149,6 +151,11 @@ func (l *List) Match(c *tokens.Claims) (Entry, bool) {
 	return l.state.Load().match(c)
 }
 
+// Version changes whenever what the list holds does, and is never zero. Who asks
+// for it before Match, and found no entry, need not ask again while it is the
+// same: an entry counts from when Apply returns.
+func (l *List) Version() uint64 { return l.changes.Load() + 1 }
+
 // Find returns what the list holds on a target.
 func (l *List) Find(t Target) (Entry, bool) {
 	if !t.Type.valid() {
@@ -208,6 +215,19 @@ func (s *state) match(c *tokens.Claims) (Entry, bool) {
 		return e, true
 	}
 	return s.named(Claims, c, c.Subject)
+}
+
+// MatchTargets is Match for who has kept the Targets of the claims: no name is
+// hashed again.
+func (l *List) MatchTargets(c *tokens.Claims, targets []Target) (Entry, bool) {
+	s := l.load()
+	for i := range targets {
+		t := &targets[i]
+		if e, ok := s.get(t.Type, &t.ID); ok && !t.Type.spares(c, e.T) {
+			return e, true
+		}
+	}
+	return Entry{}, false
 }
 
 // matchLogin looks for what kills by the time of the login.

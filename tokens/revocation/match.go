@@ -21,27 +21,29 @@ func hashed(t Type, iss, value string) (id [16]byte) {
 // Targets returns every target by which an entry could match a token with
 // these claims: what an index of live connections files a connection under.
 // When an entry is applied, look up its Target there and ask [Entry.Matches].
+// They stand in the order in which Match looks for them.
 func Targets(c *tokens.Claims) []Target {
 	ts := make([]Target, 0, 7+len(c.Audience))
-	if !c.ID.IsZero() {
-		ts = append(ts, Target{Token, c.ID})
-	}
 	if !c.SessionID.IsZero() {
 		ts = append(ts, Target{Session, c.SessionID})
+	}
+	if !c.ID.IsZero() {
+		ts = append(ts, Target{Token, c.ID})
 	}
 	named := func(t Type, value string) {
 		if value != "" {
 			ts = append(ts, Target{t, hashed(t, c.Issuer, value)})
 		}
 	}
+	named(Key, c.KeyID)
+	ts = append(ts, Target{Type: All})
 	named(Subject, c.Subject)
 	named(Client, c.ClientID)
 	for _, aud := range c.Audience {
 		named(Audience, aud)
 	}
-	named(Key, c.KeyID)
 	named(Claims, c.Subject)
-	return append(ts, Target{Type: All})
+	return ts
 }
 
 // Matches reports whether the entry kills a token with these claims.

@@ -90,6 +90,9 @@ func TestMatch(t *testing.T) {
 			if got && e != c.e {
 				t.Errorf("the list names %v", e)
 			}
+			if e2, got2 := l.MatchTargets(c.c, Targets(c.c)); got2 != got || e2 != e {
+				t.Errorf("by its targets the list says %v, and names %v", got2, e2)
+			}
 			if c.want && !slices.Contains(Targets(c.c), c.e.Target()) {
 				t.Error("the target is not among Targets")
 			}
@@ -104,7 +107,7 @@ func TestTargetsAreAllAndOnlyWhatCanMatch(t *testing.T) {
 		}
 		return ts
 	}
-	if got, want := types(claims()), []Type{Token, Session, Subject, Client, Audience, Audience, Key, Claims, All}; !slices.Equal(got, want) {
+	if got, want := types(claims()), []Type{Session, Token, Key, All, Subject, Client, Audience, Audience, Claims}; !slices.Equal(got, want) {
 		t.Errorf("a session's token: %v, want %v", got, want)
 	}
 	if got, want := types(&tokens.Claims{Issuer: iss}), []Type{All}; !slices.Equal(got, want) {
@@ -127,6 +130,9 @@ func TestStaleClaimsAreNamedOnlyWhereNothingElseEnds(t *testing.T) {
 		l.Apply(noon, other)
 		if e, ok := l.Match(claims()); !ok || e != other {
 			t.Errorf("%v is hidden by %v", other.Type, e.Type)
+		}
+		if e, ok := l.MatchTargets(claims(), Targets(claims())); !ok || e != other {
+			t.Errorf("by the targets %v is hidden by %v", other.Type, e.Type)
 		}
 	}
 }
@@ -213,4 +219,25 @@ func TestWhatMatchesIsAmongTheTargets(t *testing.T) {
 			t.Fatalf("%v matches, but a connection would not be found by it", e)
 		}
 	})
+}
+
+func TestTheVersionChangesWithWhatTheListHolds(t *testing.T) {
+	l := NewList()
+	last := l.Version()
+	if last == 0 {
+		t.Error("the version of an empty list is zero")
+	}
+	step := func(what string, want bool, now time.Time, es ...Entry) {
+		t.Helper()
+		l.Apply(now, es...)
+		if changed := l.Version() != last; changed != want {
+			t.Errorf("%s: changed is %v", what, changed)
+		}
+		last = l.Version()
+	}
+	step("a first entry", true, noon, TokenEntry(tokenID, noon, noon.Add(time.Hour)))
+	step("the same again", false, noon, TokenEntry(tokenID, noon, noon.Add(time.Hour)))
+	step("nothing", false, noon.Add(time.Second))
+	step("a later end", true, noon, TokenEntry(tokenID, noon, noon.Add(2*time.Hour)))
+	step("its expiry", true, noon.Add(3*time.Hour))
 }
