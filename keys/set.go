@@ -17,9 +17,9 @@ type Set struct {
 // Key implements Source. It is ErrUnknownKey for a kid that the set does not
 // have or has for another purpose. The time is not looked at.
 func (s *Set) Key(kid string, p Purpose, _ time.Time) (Key, error) {
-	for _, k := range s.keys {
-		if k.ID == kid && k.Purpose == p {
-			return k, nil
+	for i := range s.keys { // a Key is long: only the one found is copied
+		if k := &s.keys[i]; k.ID == kid && k.Purpose == p {
+			return *k, nil
 		}
 	}
 	return Key{}, ErrUnknownKey

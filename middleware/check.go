@@ -34,38 +34,65 @@ func (g *Guard) CheckAt(r *http.Request, now time.Time) (*Session, error) {
 
 // judge is Check at a moment, with the exact reason as its error.
 func (g *Guard) judge(r *http.Request, now time.Time) (*Session, error) {
-	cred, err := g.credential(r)
+	v, lag, err := g.decide(r, now)
 	if err != nil {
 		return nil, err
 	}
-	raw, data := cred.value, []byte(nil)
-	if cred.cookie {
-		if err := g.origins.Check(r); err != nil {
-			return nil, fmt.Errorf("%w: %w", ErrCrossOrigin, err)
-		}
-		sealed, err := tokens.OpenSession(cred.value, g.trust, now)
-		if err != nil {
-			return nil, g.refreshed(err)
-		}
-		raw, data = sealed.Token, sealed.Data
-	}
-	return g.judgeToken(raw, data, now)
+	return v.session(lag), nil
 }
 
-// judgeToken judges an access token; data came sealed with it.
-func (g *Guard) judgeToken(raw string, data []byte, now time.Time) (*Session, error) {
-	c, err := tokens.Verify(raw, g.trust, g.expect, now)
+// decide judges a request without taking any memory for one whose credential
+// was seen before.
+func (g *Guard) decide(r *http.Request, now time.Time) (*verified, time.Duration, error) {
+	cred, err := g.credential(r)
 	if err != nil {
-		return nil, g.refreshed(err)
+		return nil, 0, err
 	}
-	if err := g.live.revoked(c); err != nil {
-		return nil, err
+	if cred.cookie {
+		if err := g.origins.Check(r); err != nil {
+			return nil, 0, fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+		}
+	}
+	return g.decideOn(cred, now)
+}
+
+// decideOn judges a credential, and returns how old the list is that it was
+// looked up in.
+func (g *Guard) decideOn(cred credential, now time.Time) (*verified, time.Duration, error) {
+	v := g.seen.find(cred)
+	if v == nil || !g.stands(v, now) {
+		var err error
+		if v, err = g.verify(cred, now); err != nil {
+			return nil, 0, g.refreshed(err)
+		}
+		g.seen.put(v, now)
+	}
+	if err := g.revoked(v); err != nil {
+		return nil, 0, err
 	}
 	asOf := g.trust.AsOf()
-	if g.cfg.MaxStale > 0 && staleness(c, asOf, now) > g.patience(c) {
-		return nil, ErrRefreshNeeded
+	if g.cfg.MaxStale > 0 && staleness(v.claims, asOf, now) > g.patience(v.claims) {
+		return nil, 0, ErrRefreshNeeded
 	}
-	return newSession(c, raw, data, lag(asOf, now)), nil
+	return v, lag(asOf, now), nil
+}
+
+// verify opens a cookie and verifies the token.
+func (g *Guard) verify(cred credential, now time.Time) (*verified, error) {
+	var cookie *tokens.Session
+	raw := cred.value
+	if cred.cookie {
+		var err error
+		if cookie, err = tokens.OpenSession(cred.value, g.trust, now); err != nil {
+			return nil, err
+		}
+		raw = cookie.Token
+	}
+	c, err := tokens.Verify(raw, g.trust, g.expect, now)
+	if err != nil {
+		return nil, err
+	}
+	return newVerified(cred, c, cookie, g.cfg.ClockSkew), nil
 }
 
 // refreshed passes an error on, and asks for newer keys where an unknown one

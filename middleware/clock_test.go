@@ -23,7 +23,9 @@ type localTrust struct {
 	list      *revocation.List
 	asOf      atomic.Pointer[time.Time]
 	refreshes atomic.Int32
-	fault     error // what Key answers instead of a key
+	fault     error        // what Key answers instead of a key
+	without   keys.Purpose // it has no keys for
+	other     bool         // Key answers with another key
 
 	mu    sync.Mutex
 	tells func([]revocation.Entry)
@@ -41,6 +43,12 @@ func newLocalTrust(t testing.TB) *localTrust {
 func (l *localTrust) Key(kid string, p keys.Purpose, now time.Time) (keys.Key, error) {
 	if l.fault != nil {
 		return keys.Key{}, l.fault
+	}
+	if p == l.without {
+		return keys.Key{}, keys.ErrUnknownKey
+	}
+	if l.other {
+		return l.ring.Current(keys.Feed, now)
 	}
 	return l.ring.Key(kid, p, now)
 }
@@ -96,6 +104,16 @@ func (l *localTrust) token(t testing.TB) string {
 		t.Fatal(err)
 	}
 	return raw
+}
+
+// newSession is the session of those claims.
+func newSession(c *tokens.Claims, token string, data []byte, lag time.Duration) *Session {
+	s := new(ownSession)
+	s.fill(c, "", token, data, lag)
+	if !c.SessionID.IsZero() {
+		s.ID = c.SessionID.String()
+	}
+	return &s.Session
 }
 
 func localGuard(t testing.TB, trust Trust, change func(*Config)) *Guard {

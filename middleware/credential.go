@@ -57,11 +57,15 @@ func bearerToken(headers []string) (token string, found bool, err error) {
 	default:
 		return "", false, ErrManyCredentials
 	}
-	scheme, rest, _ := strings.Cut(headers[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", false, nil
+	token, ok := strings.CutPrefix(headers[0], "Bearer ") // as nearly everyone writes it
+	if !ok {
+		scheme, rest, _ := strings.Cut(headers[0], " ")
+		if !strings.EqualFold(scheme, "Bearer") {
+			return "", false, nil
+		}
+		token = rest
 	}
-	token = strings.TrimLeft(rest, " ")
+	token = strings.TrimLeft(token, " ")
 	if token == "" {
 		return "", false, ErrMalformed
 	}

@@ -24,7 +24,9 @@
 //     (net/http.CrossOriginProtection). A bearer token is never sent by itself.
 //  3. A cookie is opened; inside is the very access token that a bearer would
 //     carry, and from here on both go the same way.
-//  4. The token is verified: form, signature, issuer, audience, times.
+//  4. The token is verified: form, signature, issuer, audience, times. A guard
+//     remembers what it has verified, in at most 128 MiB; of a credential that it
+//     has seen before it only asks what can have changed: the time and the keys.
 //  5. The token is looked up in the revocation list, on every request.
 //  6. The younger of the token and the list must be at most MaxStale old. The
 //     issuer looks at its own list when it signs, so a young token is its own

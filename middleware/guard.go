@@ -22,6 +22,7 @@ type Guard struct {
 	cookies bool // whether session cookies are a credential here
 	origins *http.CrossOriginProtection
 	realm   string
+	seen    *cache
 	live    *registry
 	stop    func()
 }
@@ -51,6 +52,7 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 		cookies: cfg.Trust != nil || cfg.Client.ID != "",
 		origins: origins,
 		realm:   cfg.Audiences[0],
+		seen:    newCache(cacheBytes),
 	}
 	g.live = newRegistry(trust.Revocations())
 	unsubscribe := trust.Subscribe(g.live.apply)

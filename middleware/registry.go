@@ -33,7 +33,7 @@ func newRegistry(list *revocation.List) *registry {
 	return &registry{list: list, heads: map[revocation.Target]*link{}}
 }
 
-// revoked asks the list.
+// revoked asks the list about who is live.
 func (g *registry) revoked(c *tokens.Claims) error {
 	if e, ok := g.list.Match(c); ok {
 		return ended(e)

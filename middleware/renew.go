@@ -50,7 +50,11 @@ func (g *Guard) judgeBearer(token string, now time.Time) (*Session, error) {
 	if err := fits(token, tokens.MaxTokenLen); err != nil {
 		return nil, err
 	}
-	return g.judgeToken(token, nil, now)
+	v, lag, err := g.decideOn(credential{value: token}, now)
+	if err != nil {
+		return nil, err
+	}
+	return v.session(lag), nil
 }
 
 // renew replaces the session by s, which has been judged. As in enter, the list

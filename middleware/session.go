@@ -12,7 +12,7 @@ import (
 
 // Session is what a request may act on: the verified claims of its access
 // token, as plain values. It is shared by everything that serves the request
-// and must not be changed.
+// and must not be changed; no other request's is touched by it.
 type Session struct {
 	Subject   string          `json:"subject"`            // sub: who
 	ID        string          `json:"id,omitempty"`       // sid, 22 characters; empty for a service's own token
@@ -45,27 +45,48 @@ func (s *Session) HasScope(scope string) bool { return slices.Contains(s.Scopes,
 // HasRole reports whether the session carries the role, exactly.
 func (s *Session) HasRole(role string) bool { return slices.Contains(s.Roles, role) }
 
-// newSession gives the claims the shape that handlers see. Lists are never
-// nil, so that their JSON is [].
-func newSession(c *tokens.Claims, raw string, data []byte, lag time.Duration) *Session {
-	s := &Session{
+// session gives what was verified the shape that handlers see. It shares nothing
+// that could be changed: what a handler does to the session of its request, the
+// next request does not see.
+func (v *verified) session(lag time.Duration) *Session {
+	s := new(ownSession)
+	s.fill(v.claims, v.id, v.token, v.data, lag)
+	return &s.Session
+}
+
+// ownSession is a session with room for its lists, so that mostly it takes one
+// piece of memory.
+type ownSession struct {
+	Session
+	room [10]string
+}
+
+// fill copies. Lists are never nil, so that their JSON is [].
+func (s *ownSession) fill(c *tokens.Claims, id, token string, data []byte, lag time.Duration) {
+	s.Session = Session{
 		Subject:   c.Subject,
-		Scopes:    append([]string{}, c.Scope...),
-		Roles:     append([]string{}, c.Roles...),
+		ID:        id,
 		ClientID:  c.ClientID,
-		Audience:  append([]string{}, c.Audience...),
 		ExpiresAt: c.ExpiresAt,
 		IssuedAt:  c.IssuedAt,
 		AuthTime:  c.AuthTime,
-		Data:      data,
-		Token:     tokens.Secret(raw),
+		Data:      slices.Clone(data),
+		Token:     tokens.Secret(token),
 		Lag:       lag,
 		claims:    c,
 	}
-	if !c.SessionID.IsZero() {
-		s.ID = c.SessionID.String()
-	}
-	return s
+	room := s.room[:0]
+	s.Scopes, room = listIn(room, c.Scope)
+	s.Roles, room = listIn(room, c.Roles)
+	s.Audience, _ = listIn(room, c.Audience)
+}
+
+// listIn copies a list to the end of a room, and returns the copy and what is
+// taken of the room then. Where it is too small, append finds another.
+func listIn(room, list []string) (copied, taken []string) {
+	start := len(room)
+	taken = append(room, list...)
+	return taken[start:len(taken):len(taken)], taken
 }
 
 // contextKey is the key of *visit in a request's context.
