@@ -25,6 +25,16 @@ func (s *Set) Key(kid string, p Purpose, _ time.Time) (Key, error) {
 	return Key{}, ErrUnknownKey
 }
 
+// Has reports whether Key would find one, without the cost of handing it out.
+func (s *Set) Has(kid string, p Purpose) bool {
+	for i := range s.keys {
+		if k := &s.keys[i]; k.ID == kid && k.Purpose == p {
+			return true
+		}
+	}
+	return false
+}
+
 // Keys returns the keys, sorted by purpose and kid. They have no times.
 func (s *Set) Keys() []Key { return slices.Clone(s.keys) }
 

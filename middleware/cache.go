@@ -36,7 +36,7 @@ type cache struct {
 	trial  queue
 	kept   queue
 	hand   *verified // in kept: up to where it was looked for what has expired; nil: begin anew
-	ghosts []uint64  // hashes of what was dropped, each in the one place for it
+	ghosts []uint32  // hashes of what was dropped, each in the one place for it
 }
 
 const (
@@ -60,7 +60,7 @@ func newCache(bytes int) *cache {
 		buckets: make([]atomic.Pointer[verified], buckets),
 		trial:   queue{most: bytes / 8},
 		kept:    queue{most: bytes - bytes/8},
-		ghosts:  make([]uint64, buckets),
+		ghosts:  make([]uint32, buckets),
 	}
 }
 
@@ -78,12 +78,12 @@ func (c *cache) find(cred credential) *verified {
 
 // hash looks at the end of a credential, which is of its signature or seal and
 // no less random than the whole: nobody can get two that are valid and end alike.
-func (c *cache) hash(value string) uint64 {
-	return maphash.String(c.seed, value[max(0, len(value)-tail):])
+func (c *cache) hash(value string) uint32 {
+	return uint32(maphash.String(c.seed, value[max(0, len(value)-tail):]))
 }
 
-func (c *cache) bucket(h uint64) *atomic.Pointer[verified] {
-	return &c.buckets[h&uint64(len(c.buckets)-1)]
+func (c *cache) bucket(h uint32) *atomic.Pointer[verified] {
+	return &c.buckets[h&uint32(len(c.buckets)-1)]
 }
 
 // put remembers a credential that was verified in full.
@@ -164,7 +164,7 @@ func (c *cache) sweep(now time.Time) {
 	}
 }
 
-func (c *cache) ghost(h uint64) *uint64 { return &c.ghosts[h&uint64(len(c.ghosts)-1)] }
+func (c *cache) ghost(h uint32) *uint32 { return &c.ghosts[h&uint32(len(c.ghosts)-1)] }
 
 // drop takes a credential out of its chain. A reader that stands at it goes on
 // by its next, which stays.

@@ -23,12 +23,24 @@ type twins struct {
 	claims          []*tokens.Claims
 }
 
+// holding is a localTrust that says quicker which keys it has, as a follower does.
+type holding struct{ *localTrust }
+
+func (h *holding) Holds(kid string, p keys.Purpose, now time.Time) bool {
+	k, err := h.Key(kid, p, now)
+	return err == nil && k.ID == kid
+}
+
 func newTwins(t *rapid.T, tb *testing.T) *twins {
 	l := newLocalTrust(tb)
+	var trust Trust = l
+	if rapid.Bool().Draw(t, "holder") {
+		trust = &holding{l}
+	}
 	w := &twins{localTrust: l, rings: []*keys.Ring{l.ring}, now: time.Now()}
 	stale := rapid.SampledFrom([]time.Duration{0, 3 * time.Minute}).Draw(t, "max stale")
 	config := func(c *Config) { c.MaxStale = stale }
-	w.cached, w.without = localGuard(tb, l, config), localGuard(tb, l, config)
+	w.cached, w.without = localGuard(tb, trust, config), localGuard(tb, trust, config)
 	w.without.seen = newCache(0)
 	w.cached.seen = newCache(rapid.SampledFrom([]int{16 << 10, 1 << 20}).Draw(t, "bytes"))
 	return w

@@ -18,6 +18,7 @@ type Guard struct {
 	cfg     Config
 	log     *slog.Logger
 	trust   Trust
+	holder  holder // trust, if it is one
 	expect  tokens.Expect
 	cookies bool // whether session cookies are a credential here
 	origins *http.CrossOriginProtection
@@ -54,6 +55,7 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 		realm:   cfg.Audiences[0],
 		seen:    newCache(cacheBytes),
 	}
+	g.holder, _ = trust.(holder)
 	g.live = newRegistry(trust.Revocations())
 	unsubscribe := trust.Subscribe(g.live.apply)
 	g.stop = func() { unsubscribe(); stopTrust() }

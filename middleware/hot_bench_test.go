@@ -25,6 +25,8 @@ func (s setTrust) Key(kid string, p keys.Purpose, now time.Time) (keys.Key, erro
 	return s.set.Key(kid, p, now)
 }
 
+func (s setTrust) Holds(kid string, p keys.Purpose, _ time.Time) bool { return s.set.Has(kid, p) }
+
 // manyEntries is a list of n entries on nobody: sessions, tokens, subjects and
 // clients alike.
 func manyEntries(n int) *revocation.List {

@@ -133,6 +133,7 @@ func TestWhatARevokedKeySignedIsRefused(t *testing.T) {
 	g := readyGuard(t, iss)
 	h := g.Handler(whoami)
 	dead := iss.Token()
+	wantServed(t, ask(h, bearer(dead)), "ann") // and is remembered from here on
 	iss.RevokeKey()
 	eventually(t, "the dead key's token is refused", func() bool {
 		return ask(h, bearer(dead)).StatusCode == http.StatusUnauthorized

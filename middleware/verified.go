@@ -15,15 +15,15 @@ import (
 // atomic fields change once it is in the cache, and what belongs to a queue. The
 // first ones are all that most requests need, so they stand together.
 type verified struct {
-	hash    uint64
+	hash    uint32
+	seen    atomic.Uint32            // lives when it is seen, one less each time that it could be given up
 	next    atomic.Pointer[verified] // in its bucket
 	cred    credential
 	from    int64         // Unix nanoseconds from which the clock allows it
 	until   int64         // and until which
+	clean   atomic.Uint64 // the version of the list in which nothing matched last; 0: none yet
 	signKey string        // the kid that it was verified with
 	sealKey string        // the kid that a cookie was opened with
-	clean   atomic.Uint64 // the version of the list in which nothing matched last; 0: none yet
-	seen    atomic.Uint32 // lives when it is seen, one less each time that it could be given up
 
 	id      string // sid, as text
 	data    []byte // of a cookie
@@ -39,7 +39,7 @@ type verified struct {
 // cookie.
 func newVerified(cred credential, c *tokens.Claims, cookie *tokens.Session, leeway time.Duration) *verified {
 	cred.value = strings.Clone(cred.value) // out of a header that may be much longer
-	v := &verified{cred: cred, signKey: c.KeyID, claims: c, token: cred.value, targets: revocation.Targets(c)}
+	v := &verified{cred: cred, signKey: c.KeyID, token: cred.value, claims: c, targets: revocation.Targets(c)}
 	if cookie != nil {
 		v.sealKey, v.token, v.data = cookie.KeyID, cookie.Token, cookie.Data
 	}
@@ -80,7 +80,16 @@ func (g *Guard) stands(v *verified, now time.Time) bool {
 		(!v.cred.cookie || g.holds(v.sealKey, keys.SessionCookie, now))
 }
 
+// holder is a Trust that says quicker than by Key whether Key would find one. A
+// follower is.
+type holder interface {
+	Holds(kid string, p keys.Purpose, now time.Time) bool
+}
+
 func (g *Guard) holds(kid string, p keys.Purpose, now time.Time) bool {
+	if g.holder != nil {
+		return g.holder.Holds(kid, p, now)
+	}
 	k, err := g.trust.Key(kid, p, now)
 	return err == nil && k.ID == kid && k.Purpose == p
 }

@@ -118,15 +118,26 @@ func (f *Follower) Close() {
 // its key set, cookie keys among the session keys. It is keys.ErrUnavailable
 // as long as the set in question has never been there.
 func (f *Follower) Key(kid string, p keys.Purpose, now time.Time) (keys.Key, error) {
-	s := f.state.Load()
-	set := s.set
-	if p == keys.SessionCookie {
-		set = s.sessions
-	}
+	set := f.state.Load().setFor(p)
 	if set == nil {
 		return keys.Key{}, keys.ErrUnavailable
 	}
 	return set.Key(kid, p, now)
+}
+
+// Holds reports whether Key would find one. It is for who remembers what he has
+// verified and asks about the key again and again.
+func (f *Follower) Holds(kid string, p keys.Purpose, _ time.Time) bool {
+	set := f.state.Load().setFor(p)
+	return set != nil && set.Has(kid, p)
+}
+
+// setFor is the set that has the keys of a purpose; nil: never fetched.
+func (s *state) setFor(p keys.Purpose) *keys.Set {
+	if p == keys.SessionCookie {
+		return s.sessions
+	}
+	return s.set
 }
 
 // Revocations returns the list, which grows in place.

@@ -85,6 +85,42 @@ func TestOneConnectionServesEverything(t *testing.T) {
 	}
 }
 
+func TestAFollowerHoldsTheKeysThatItGives(t *testing.T) {
+	iss := authtest.New(t)
+	f, _ := follow(t, iss.URL, iss.ClientID, iss.ClientSecret)
+	agree := func() {
+		t.Helper()
+		for _, of := range []string{iss.Token(), iss.Cookie().Value} {
+			kid := kidOf(t, of)
+			for _, kid := range []string{kid, kid[1:], ""} {
+				for _, p := range keys.Purposes() {
+					_, err := f.Key(kid, p, time.Now())
+					if holds := f.Holds(kid, p, time.Now()); holds != (err == nil) {
+						t.Errorf("holds %q for %s: %v, but %v", kid, p, holds, err)
+					}
+				}
+			}
+		}
+	}
+	agree()
+	eventually(t, "it is ready", f.Ready)
+	agree()
+	if !f.Holds(kidOf(t, iss.Token()), keys.AccessToken, time.Now()) || !f.Holds(kidOf(t, iss.Cookie().Value), keys.SessionCookie, time.Now()) {
+		t.Error("it does not hold the keys in use")
+	}
+	iss.Rotate()
+	agree()
+}
+
+func kidOf(t *testing.T, raw string) string {
+	t.Helper()
+	in, err := tokens.InspectUnverified(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return in.KeyID
+}
+
 func TestTheClientIsSentAsTheStandardSays(t *testing.T) {
 	iss := authtest.New(t)
 	iss.ClientID, iss.ClientSecret = "orders:eu/1", "p%ss w+rd:ä" // RFC 6749 §2.3.1: form-encoded
