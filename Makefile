@@ -49,10 +49,10 @@ lint: ## formatting, vet, staticcheck
 
 # What the tests run beside Go: a C compiler for the race detector, curl and ps
 # for what the README tells people to paste, strace to see what is synced and to
-# fail every system call of a key rotation, a Redis server, the proxies of deploy, a browser,
-# and other people's JOSE and OAuth libraries.
+# fail every system call of a key rotation, a Redis server, the proxies of deploy, the servers
+# and browsers whose limits the budget knows, and other people's JOSE and OAuth libraries.
 PROGRAMS = gcc:gcc libc6-dev:/usr/include/stdlib.h curl:curl procps:ps strace:strace redis-server:redis-server haproxy:/usr/sbin/haproxy nginx:/usr/sbin/nginx caddy:caddy apache2-bin:/usr/sbin/apache2 \
-	lua-socket:/usr/share/lua/5.3/socket chromium:chromium \
+	lua-socket:/usr/share/lua/5.3/socket chromium:chromium firefox-esr:firefox-esr tomcat10-common:/usr/share/tomcat10/bin/catalina.sh \
 	npm:npm python3-jwt:/usr/lib/python3/dist-packages/jwt python3-jwcrypto:/usr/lib/python3/dist-packages/jwcrypto \
 	python3-requests-oauthlib:/usr/lib/python3/dist-packages/requests_oauthlib python3-authlib:/usr/lib/python3/dist-packages/authlib
 needs:

@@ -14,9 +14,9 @@
 //	err = portable.Check(reply) // nil, or an *OverError
 //
 // The limits are those of the programs' default settings. Those that are not
-// marked as Documented were measured on the program, in the version that the
-// profile names: the largest answer or request that they let through passed, and
-// one byte more did not. The others are what the vendor or the standard says.
+// marked as Documented the package's tests ask the program for, which is that of
+// Debian 12: the largest answer or request that fits passes, and one byte more
+// does not. The others are what the vendor says.
 package budget
 
 import (

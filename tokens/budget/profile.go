@@ -24,7 +24,7 @@ type Limit struct {
 	Bytes      int // the most that passes
 	PerLine    int // what each header line counts beyond its bytes
 	Source     string
-	Documented bool // by the vendor or the standard, and no program was asked
+	Documented bool // by the vendor, and no program was asked
 }
 
 // Profiles are those of single programs, in the order in which a message names
