@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -28,15 +30,8 @@ type visited struct {
 // Debian's Chromium, without a script and without a mouse. SEALRING_SHOTS names a
 // folder for pictures of each page: on a desktop and on phones, light and dark.
 func TestSomebodyLogsInByKeyboardWithoutAScript(t *testing.T) {
-	dir := t.TempDir()
-	must(t, os.CopyFS(dir, os.DirFS("testdata/browser")))
-	install := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
-	install.Dir = dir
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("npm: %v\n%s", err, out)
-	}
 	app := listen(t)
-	origin := "http://localhost" + app.Addr().String()[strings.LastIndex(app.Addr().String(), ":"):]
+	origin := localhost(app)
 	w := newWorld(t, func(c *authsvc.Config) {
 		c.Issuer, c.AppOrigins = strings.Replace(c.Issuer, "127.0.0.1", "localhost", 1), []string{origin}
 	})
@@ -44,24 +39,11 @@ func TestSomebodyLogsInByKeyboardWithoutAScript(t *testing.T) {
 	t.Cleanup(func() { _ = shop.Close() })
 	issuer := strings.Replace(w.issuer, "127.0.0.1", "localhost", 1)
 
-	in, err := json.Marshal(map[string]string{"login": issuer + "/login?return_to=" + origin + "/", "password": password, "shots": os.Getenv("SEALRING_SHOTS")})
-	must(t, err)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, "node", "login.mjs")
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // on which it ends the browser
-	cmd.WaitDelay = 10 * time.Second
-	var problem strings.Builder
-	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(in), &problem
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("%v\n%s", err, problem.String())
-	}
 	var seen struct {
 		Steps                     map[string]visited
 		Complaints, Foreign, Wide []string
 	}
-	must(t, json.Unmarshal(out, &seen))
+	browse(t, "login.mjs", map[string]string{"login": issuer + "/login?return_to=" + origin + "/"}, &seen)
 	// One for the 401 of the wrong password.
 	if len(seen.Complaints) != 1 || !strings.Contains(seen.Complaints[0], "401") || len(seen.Foreign) > 0 || len(seen.Wide) > 0 {
 		t.Errorf("the browser complains of %q, asks for %q, scrolls aside on %q", seen.Complaints, seen.Foreign, seen.Wide)
@@ -88,6 +70,41 @@ func TestSomebodyLogsInByKeyboardWithoutAScript(t *testing.T) {
 			}
 		}
 	}
+}
+
+// browse runs one of the programs that use a browser. It reads in, with the
+// password and the folder for pictures, and writes what it has seen.
+func browse(t *testing.T, program string, in map[string]string, seen any) {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.CopyFS(dir, os.DirFS("testdata/browser")))
+	must(t, os.CopyFS(filepath.Join(dir, "sessionjs"), os.DirFS("testdata/sessionjs")))
+	install := exec.CommandContext(t.Context(), "npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts")
+	install.Dir = dir
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("npm: %v\n%s", err, out)
+	}
+	in["password"], in["shots"] = password, os.Getenv("SEALRING_SHOTS")
+	input, err := json.Marshal(in)
+	must(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", program)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) } // on which it ends the browser
+	cmd.WaitDelay = 10 * time.Second
+	var problem strings.Builder
+	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(input), &problem
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, problem.String())
+	}
+	must(t, json.Unmarshal(out, seen))
+}
+
+// localhost is the origin of a listener under the one name that gets Secure
+// cookies without TLS.
+func localhost(l net.Listener) string {
+	return "http://localhost" + l.Addr().String()[strings.LastIndex(l.Addr().String(), ":"):]
 }
 
 // shop is an application that takes the cookie at the service's word, and leads

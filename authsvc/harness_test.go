@@ -53,8 +53,9 @@ type world struct {
 	logged *lines
 	stop   func()
 	file   string
-	adopt  bool          // the store takes tokens older than itself
-	ahead  *atomic.Int64 // how far the clock of the store is ahead, in nanoseconds; nil: not at all
+	adopt  bool             // the store takes tokens older than itself
+	clock  func() time.Time // of the store; nil: that of the machine
+	ahead  *atomic.Int64    // how far the clock of the store is ahead, in nanoseconds; nil: not at all
 
 	before func(*authsvc.Service) // what to do with the service before it runs; nil: nothing
 }
@@ -147,7 +148,10 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 
 // now reads the clock of the store.
 func (w *world) now() time.Time {
-	if w.ahead == nil {
+	switch {
+	case w.clock != nil:
+		return w.clock()
+	case w.ahead == nil:
 		return time.Now()
 	}
 	return time.Now().Add(time.Duration(w.ahead.Load()))

@@ -18,10 +18,11 @@ const text = {
   over: "a moment",
 };
 
+// The colours are those of the service's pages.
 const sheet = `
 :host { all: initial; }
 dialog {
-  --sheet: #fff; --text: #1a1d24; --soft: #565d6b; --line: #dfe2e8; --accent: #1f4fd1; --on-accent: #fff; --wrong: #a3161d;
+  --sheet: #ffffff; --text: #1a1d24; --soft: #565d6b; --line: #dfe2e8; --accent: #1f4fd1; --on-accent: #ffffff; --wrong: #a3161d;
   color-scheme: light dark;
   box-sizing: border-box; width: min(26rem, calc(100vw - 2rem)); max-height: calc(100vh - 2rem); overflow: auto;
   margin: auto; padding: 1.75rem; border: 1px solid var(--line); border-radius: 1rem;
@@ -43,7 +44,7 @@ button:hover { filter: brightness(1.08); }
 button[aria-disabled=true] { opacity: .6; cursor: progress; }
 :focus-visible { outline: 3px solid var(--accent); outline-offset: 2px; }
 @media (prefers-color-scheme: dark) {
-  dialog { --sheet: #1a1d24; --text: #e9ebf0; --soft: #a6adbb; --line: #3a404c; --accent: #9db8ff; --on-accent: #0d1730; --wrong: #ffb3b3; }
+  dialog { --sheet: #1a1d24; --text: #e9ebf0; --soft: #a6adbb; --line: #2c313b; --accent: #9db8ff; --on-accent: #0d1730; --wrong: #ffb3b3; }
   dialog::backdrop { background: #000000a6; }
 }
 @media (max-width: 30rem) { dialog { margin-bottom: 1rem; } }
@@ -82,14 +83,14 @@ function newDialog(keeper, signIn) {
     const words = text[warning];
     const keep = button(words.keep, "", warning === "idle" ? stay : signIn);
     const other = warning === "idle" ? button(text.leave, "quiet", leave) : button(words.later, "quiet", close);
-    const clock = element("p", { className: "clock", role: "timer" });
+    const clock = element("p", { id: "left", className: "clock", role: "timer" });
     const aloud = element("p", { className: "unseen", ariaLive: "polite" });
     const fault = element("p", { className: "fault", role: "status" });
     const dialog = element("dialog", { role: "alertdialog" },
       element("h2", { id: "title", textContent: words.title }), element("p", { id: "why", textContent: words.why }),
       clock, aloud, fault, element("div", { className: "row" }, keep, other));
     dialog.setAttribute("aria-labelledby", "title");
-    dialog.setAttribute("aria-describedby", "why");
+    dialog.setAttribute("aria-describedby", "why left");
     dialog.addEventListener("cancel", (event) => { // Escape: somebody is there
       event.preventDefault();
       if (warning === "idle") stay();

@@ -48,7 +48,7 @@ function newKeeper({ service, tabs, warnAhead, on }) {
     if (near() && !s.warning) return approach(may);
     if (may && now() >= refreshAt()) return refresh();
     // A page of another origin may have prolonged the session.
-    if (may && s.warning && now() - s.answered >= longestNap) return look();
+    if (may && s.warning === "idle" && now() - s.answered >= longestNap) return look();
   }
 
   // run takes a step, unless one is being taken, and plans the next.
