@@ -88,7 +88,7 @@ func (g *Guard) verify(cred credential, now time.Time) (*verified, error) {
 		}
 		raw = cookie.Token
 	}
-	c, err := tokens.Verify(raw, g.trust, g.expect, now)
+	c, err := tokens.VerifyLive(raw, g.trust, g.expect, now)
 	if err != nil {
 		return nil, err
 	}

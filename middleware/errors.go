@@ -20,7 +20,8 @@ var (
 
 // How a session ends, ErrRefreshNeeded aside. They are the causes
 // (context.Cause) of an ended request context, and each is also an
-// ErrInvalidToken when Check or Renew returns it.
+// ErrInvalidToken when Check or Renew returns it. That a token which comes has
+// expired is taken at its word: the signature of such a one is not looked at.
 var (
 	ErrRevoked      = fmt.Errorf("%w: session revoked", ErrInvalidToken)
 	ErrKeyRevoked   = fmt.Errorf("%w: signing key revoked", ErrInvalidToken)

@@ -6,8 +6,7 @@ import "encoding/base64"
 // not enough: encoding/base64 skips CR and LF. Hence canonical.
 var strict64 = base64.RawURLEncoding.Strict()
 
-// urlSafe is the set A-Z a-z 0-9 - _ as a bit map: the scan below has no
-// branch that depends on the input, which keeps it at memory speed.
+// urlSafe is the set A-Z a-z 0-9 - _ as a bit map.
 var urlSafe = [4]uint64{
 	1<<'-' | (1<<10-1)<<'0',
 	(1<<26-1)<<('A'-64) | 1<<('_'-64) | (1<<26-1)<<('a'-64),
@@ -17,13 +16,21 @@ var urlSafe = [4]uint64{
 // without padding gives (RFC 7515 §2): decoding and encoding again gives s. It
 // needs no memory, so that it can be asked of anything.
 func canonical(s string) bool {
-	ok := ^uint64(0)
+	bad := byte(0)
 	for i := range len(s) {
-		c := s[i]
-		ok &= urlSafe[c>>6] >> (c & 63)
+		bad |= unsafe64[s[i]]
 	}
-	return ok&1 == 1 && spareBitsZero(s)
+	return bad == 0 && spareBitsZero(s)
 }
+
+// unsafe64 is 1 for what is not in urlSafe. The scan above has no branch that
+// depends on the input, which keeps it at memory speed.
+var unsafe64 = func() (bad [256]byte) {
+	for c := range bad {
+		bad[c] = byte(^urlSafe[c>>6] >> (c & 63) & 1)
+	}
+	return bad
+}()
 
 // spareBitsZero looks at the last character: after 8n bits of content, 2 or 4
 // bits of it carry nothing and are zero (RFC 4648 §3.5). A single character

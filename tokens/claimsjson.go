@@ -60,12 +60,19 @@ const (
 type parsed struct {
 	Claims
 	seen [len(claimNames)]bool
+	over int64 // see parseClaims
 }
+
+// errOver is why parseClaims stops early.
+const errOver jsonFault = "expired"
 
 // parseClaims reads a payload strictly. Claims it does not know are ignored
 // (RFC 7519 §4), unless the name is a known one in another case: some readers
 // would take that for the claim.
-func parseClaims(doc string) (*parsed, error) {
+//
+// What exp says to be over by a moment in Unix seconds is not read on: the error
+// is errOver. With 0 nothing is.
+func parseClaims(doc string, over int64) (*parsed, error) {
 	r, err := newReader(doc)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,7 @@ func parseClaims(doc string) (*parsed, error) {
 	if err != nil {
 		return nil, err
 	}
-	var p parsed
+	p := parsed{over: over}
 	for {
 		name, more, err := o.next()
 		if err != nil {
@@ -99,6 +106,8 @@ func (p *parsed) member(r *reader, name string) (err error) {
 			p.seen[i] = true
 			return p.known(r, name)
 		}
+	}
+	for _, known := range claimNames {
 		if strings.EqualFold(name, known) {
 			return faultCase
 		}
@@ -121,7 +130,9 @@ func (p *parsed) known(r *reader, name string) (err error) {
 	case "scope":
 		p.Scope, err = r.scope()
 	case "exp":
-		p.ExpiresAt, err = r.time()
+		if p.ExpiresAt, err = r.time(); err == nil && p.ExpiresAt.Unix() <= p.over {
+			err = errOver
+		}
 	case "iat":
 		p.IssuedAt, err = r.time()
 	case "nbf":

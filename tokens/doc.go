@@ -50,7 +50,8 @@
 // Then the signature over the exact text (RFC 7515 §5.2), for ES256 with the
 // lower s alone, so that nobody can make a second signature out of one; or the
 // seal (RFC 7516 §5.2). A refusal up to here costs at most four allocations and
-// a look at each byte.
+// a look at each byte. VerifyLive reads and judges the claims before it checks the
+// signature: it accepts the same, and what is hopeless costs it no signature.
 //
 // # JSON
 //

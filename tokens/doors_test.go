@@ -45,6 +45,10 @@ func doors() map[string]func(raw string, src keys.Source) error {
 			_, err := tokens.Verify(raw, src, expect, noon)
 			return err
 		},
+		"VerifyLive": func(raw string, src keys.Source) error {
+			_, err := tokens.VerifyLive(raw, src, expect, noon)
+			return err
+		},
 		"OpenSession": func(raw string, src keys.Source) error {
 			_, err := tokens.OpenSession(raw, src, noon)
 			return err
@@ -72,12 +76,13 @@ func (g generous) Key(kid string, p keys.Purpose, _ time.Time) (keys.Key, error)
 func TestEachDoorTakesItsOwnKindAlone(t *testing.T) {
 	f := setup(t)
 	own := map[string]map[string]bool{
-		"access ES256": {"Verify": true}, "access EdDSA": {"Verify": true}, "access RS256": {"Verify": true},
-		"session": {"OpenSession": true, "Open session": true},
-		"refresh": {"OpenRefresh": true, "Open refresh": true},
-		"data":    {"Open data": true},
-		"feed":    {"VerifyBytes feed": true},
-		"keys":    {"VerifyBytes keys": true},
+		"access ES256": {"Verify": true, "VerifyLive": true}, "access EdDSA": {"Verify": true, "VerifyLive": true},
+		"access RS256": {"Verify": true, "VerifyLive": true},
+		"session":      {"OpenSession": true, "Open session": true},
+		"refresh":      {"OpenRefresh": true, "Open refresh": true},
+		"data":         {"Open data": true},
+		"feed":         {"VerifyBytes feed": true},
+		"keys":         {"VerifyBytes keys": true},
 	}
 	for kind, raw := range artefacts(t, f) {
 		for door, enter := range doors() {

@@ -120,7 +120,8 @@ func (r *reader) count() error {
 type object struct {
 	r    *reader
 	n    int
-	few  [8]string // the first names: most objects have no more, and need no memory
+	mask uint64     // of the names, a bit each: what has none that is set is new
+	few  [16]string // the first names: most objects have no more, and need no memory
 	many []string
 }
 
@@ -147,12 +148,9 @@ func (o *object) next() (name string, more bool, err error) {
 }
 
 func (o *object) note(name string) error {
-	for i := range min(o.n, len(o.few)) {
-		if o.few[i] == name {
-			return faultDuplicate
-		}
-	}
-	if slices.Contains(o.many, name) {
+	if bit := nameBit(name); o.mask&bit == 0 {
+		o.mask |= bit
+	} else if o.has(name) {
 		return faultDuplicate
 	}
 	if o.n < len(o.few) {
@@ -164,6 +162,18 @@ func (o *object) note(name string) error {
 		return faultCount
 	}
 	return o.r.count()
+}
+
+func (o *object) has(name string) bool {
+	return slices.Contains(o.few[:min(o.n, len(o.few))], name) || slices.Contains(o.many, name)
+}
+
+// nameBit is one of 64 bits, mostly another one for another name.
+func nameBit(name string) uint64 {
+	if name == "" {
+		return 1
+	}
+	return 1 << ((uint(len(name)) + uint(name[0])*5 + uint(name[len(name)-1])*11) & 63)
 }
 
 // array walks the elements of an array: after each more, the caller reads one.

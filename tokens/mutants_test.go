@@ -207,6 +207,9 @@ func TestMutantsMeetTheOracle(t *testing.T) {
 			raw := m.build(t, f, k)
 			want := judge(m, k.Alg, f)
 			_, err := tokens.Verify(raw, f.src, orders(), noon)
+			if _, live := tokens.VerifyLive(raw, f.src, orders(), noon); (live == nil) != (err == nil) {
+				t.Errorf("Verify says %v, VerifyLive %v of %s", err, live, raw)
+			}
 			switch got := verdictOf(err); {
 			case got != want:
 				t.Errorf("got %s (%v), the oracle says %s:\n%s %s\n%s\nsigned: %s", got, err, want,

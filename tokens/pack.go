@@ -28,7 +28,7 @@ func pack(header, payload, signature []byte) (fixed, texts []byte, ok bool) {
 	if err != nil || h.typ != TypAccess {
 		return nil, nil, false
 	}
-	p, err := parseClaims(string(payload))
+	p, err := parseClaims(string(payload), 0)
 	if err != nil {
 		return nil, nil, false
 	}

@@ -15,10 +15,20 @@ func validText(s string, limit int) error {
 		return faultLong
 	case !utf8.ValidString(s):
 		return faultUTF8
-	case strings.ContainsFunc(s, control):
+	case hasControl(s):
 		return faultControl
 	}
 	return nil
+}
+
+// hasControl looks at characters only where there may be one.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= 0x7F {
+			return strings.ContainsFunc(s[i:], control)
+		}
+	}
+	return false
 }
 
 // control reports the C0 and C1 controls and DEL, and the line separators that
@@ -40,10 +50,11 @@ func scopeToken(s string) bool {
 
 // splitScope takes a scope claim apart: tokens with one blank between two.
 func splitScope(s string) ([]string, error) {
-	list := strings.SplitN(s, " ", maxList+1)
-	if len(list) > maxList {
+	n := strings.Count(s, " ") + 1
+	if n > maxList {
 		return nil, faultList
 	}
+	list := strings.SplitN(s, " ", n) // which would else make room for as many as it may give
 	for _, token := range list {
 		if !scopeToken(token) || len(token) > maxText {
 			return nil, faultScope
