@@ -11,7 +11,7 @@ test: needs lint ## all tests under the race detector; installs what they need
 full: needs ## the proofs at full size, about 17 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoEditSurvives|MutantsMeetTheOracle' ./tokens
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'AnySystemCall' ./keys/ringfile
-	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad|NoByteOfACookie' ./authsvc
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'KeysRotateUnderLoad|NoByteOfACookie|ThreeTabs' ./authsvc
 	go test -v -timeout 60m -run 'NoKeySealsMoreThanItMay' ./authsvc -rapid.checks 20000
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'OnlyTheRevokedSubjectsStreams' ./middleware
 	SEALRING_FULL=1 go test -v -timeout 60m ./bench/feedsim

@@ -173,15 +173,32 @@ func (s *simulated) cart(w *world, issuer, origin string) http.Handler {
 // Three tabs of Debian's Chromium for an hour of simulated time, and on to the
 // session's end, with the store away, the service away, and answers lost.
 // SEALRING_SHOTS names a folder for pictures.
-func TestThreeTabsStayLoggedInForAnHour(t *testing.T) {
+func TestThreeTabsStayLoggedInForAnHour(t *testing.T) { threeTabs(t, false) }
+
+// The same where a proxy has the application and the service at one origin.
+func TestThreeTabsStayLoggedInBesideTheService(t *testing.T) {
+	if os.Getenv("SEALRING_FULL") == "" {
+		t.Skip("once more a minute: SEALRING_FULL=1")
+	}
+	threeTabs(t, true)
+}
+
+func threeTabs(t *testing.T, beside bool) {
 	s := &simulated{t: t, began: time.Now(), cookies: map[string]time.Time{}}
 	front, app, orders := listen(t), listen(t), listen(t)
 	issuer, origin := localhost(front), localhost(app)
+	if beside {
+		origin = issuer
+	}
 	w := &world{t: t, clock: s.now, before: func(svc *authsvc.Service) { svc.SetClock(s.now) }}
 	buildWorld(w, func(c *authsvc.Config) {
 		c.Issuer, c.AppOrigins, c.SessionTTL = issuer, []string{origin}, 75*time.Minute
 	})
-	for _, server := range []*http.Server{serve(front, s.around(w.svc.Public())), serve(app, s.cart(w, issuer, origin)), serve(orders, s.control(w))} {
+	public := http.NewServeMux()
+	public.Handle("/", s.around(w.svc.Public()))
+	public.Handle("/cart", s.cart(w, issuer, origin))
+	public.Handle("/shop.css", s.cart(w, issuer, origin))
+	for _, server := range []*http.Server{serve(front, public), serve(app, s.cart(w, issuer, origin)), serve(orders, s.control(w))} {
 		t.Cleanup(func() { _ = server.Close() })
 	}
 	var seen struct {
@@ -197,7 +214,7 @@ func TestThreeTabsStayLoggedInForAnHour(t *testing.T) {
 	if len(seen.Complaints) > 0 || len(seen.Wide) > 0 {
 		t.Errorf("the browser complains of %q, scrolls aside on %q", seen.Complaints, seen.Wide)
 	}
-	s.judge(t)
+	s.judge(t, beside)
 
 	cart := func(tab int) string { return fmt.Sprintf("%s/cart?tab=%d", origin, tab) }
 	ended := func(reason string) func(int) string {
@@ -214,7 +231,7 @@ func TestThreeTabsStayLoggedInForAnHour(t *testing.T) {
 		"outage":      {cart, []string{"alertdialog Are you still there?", "StaticText The service does not answer. Trying again …"}},
 		"stayed":      {cart, []string{"heading Your cart"}},
 		"hour":        {cart, []string{"heading Your cart"}},
-		"last":        {cart, []string{"alertdialog Your session is about to end", "StaticText 1:", "*button Sign in again", "button Not yet"}},
+		"last":        {cart, []string{"alertdialog Your session is about to end", "StaticText 1:", "button Sign in again", "*button Not yet"}},
 		"expired":     {ended("expired"), []string{"heading Your session has ended", "link Sign in again"}},
 		"back":        {cart, []string{"heading Your cart"}},
 		"nobody":      {ended("idle"), []string{"heading Your session has ended", "StaticText It was not used for a while", "link Sign in again"}},
@@ -238,7 +255,7 @@ func TestThreeTabsStayLoggedInForAnHour(t *testing.T) {
 }
 
 // judge says what the service must have been asked.
-func (s *simulated) judge(t *testing.T) {
+func (s *simulated) judge(t *testing.T, beside bool) {
 	const refresh = "POST /v1/refresh"
 	if n := len(s.seen("POST /login", 0, 75)); n != 1 {
 		t.Errorf("%d logins before the session's end", n)

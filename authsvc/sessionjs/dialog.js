@@ -64,7 +64,7 @@ function newDialog(keeper, signIn) {
     parts = build(host.attachShadow({ mode: "open" }), warning);
     document.body.append(host);
     parts.dialog.showModal();
-    parts.keep.focus();
+    parts.first.focus();
     ticking = setInterval(draw, second);
     said = 0;
     draw();
@@ -82,13 +82,13 @@ function newDialog(keeper, signIn) {
     root.adoptedStyleSheets = [style];
     const words = text[warning];
     const keep = button(words.keep, "", warning === "idle" ? stay : signIn);
-    const other = warning === "idle" ? button(text.leave, "quiet", leave) : button(words.later, "quiet", close);
+    const aside = warning === "idle" ? button(text.leave, "quiet", leave) : button(words.later, "quiet", close);
     const clock = element("p", { id: "left", className: "clock", role: "timer" });
     const aloud = element("p", { className: "unseen", ariaLive: "polite" });
     const fault = element("p", { className: "fault", role: "status" });
     const dialog = element("dialog", { role: "alertdialog" },
       element("h2", { id: "title", textContent: words.title }), element("p", { id: "why", textContent: words.why }),
-      clock, aloud, fault, element("div", { className: "row" }, keep, other));
+      clock, aloud, fault, element("div", { className: "row" }, keep, aside));
     dialog.setAttribute("aria-labelledby", "title");
     dialog.setAttribute("aria-describedby", "why left");
     dialog.addEventListener("cancel", (event) => { // Escape: somebody is there
@@ -97,7 +97,10 @@ function newDialog(keeper, signIn) {
       else close();
     });
     root.append(dialog);
-    return { dialog, keep, other, clock, aloud, fault };
+    // The session's end does not wait until nobody types: what the next key does
+    // must lead nowhere.
+    const first = warning === "idle" ? keep : aside;
+    return { dialog, keep, first, clock, aloud, fault };
   }
 
   // stay and leave work through an outage; draw closes when there is no warning.

@@ -178,11 +178,11 @@ function newKeeper({ service, tabs, warnAhead, on }) {
     return pause;
   }
 
-  // finish ends the session here. Where the cookies have run out the service can
-  // not say why; the clock can.
+  // finish ends the session here. Where the cookies have run out, which they do in
+  // whole seconds, the service can not say why; the clock can.
   function finish(reason) {
     const known = s.state === "active";
-    s.reason = reason || (known && now() >= end() ? endsAs() : "");
+    s.reason = reason || (known && now() > end() - 2 * second ? endsAs() : "");
     s.state = known ? "ended" : "none";
     s.warning = s.wanted = "";
     s.doubt = false;

@@ -66,6 +66,7 @@ func (f *front) leadsToTheLogin(t *testing.T) {
 	}
 
 	wantCall(t, http.StatusOK, http.MethodGet, to("/login"), credential{})
+	wantCall(t, http.StatusOK, http.MethodGet, f.url+"/session.js", credential{})
 	resp := submitForm(t, f.url+"/login", url.Values{"username": {"ann"}, "password": {sitePassword}, "return_to": {there}}, credential{})
 	if resp.StatusCode != http.StatusSeeOther || resp.Header.Get("Location") != there {
 		t.Fatalf("%s to %q", resp.Status, resp.Header.Get("Location"))

@@ -334,6 +334,15 @@ test("the end leads to the login and back, unless the page sees to it", async ()
   assert.deepEqual(theirs.left, [`https://id.example.com/in?x=1&reason=logout&return_to=${back}`]);
 });
 
+test("where the cookies have run out a moment ahead the clock says why", async () => {
+  const w = new World();
+  const tab = await w.open();
+  await w.pass(1798.9);
+  w.service.trouble = () => Response.json({ type: "urn:sealring:problem:invalid-token" }, { status: 401 });
+  await assert.rejects(tab.api.refresh());
+  assert.equal(tab.seen("ended")[0].reason, "idle");
+});
+
 test("no reason is none", async () => {
   const w = new World();
   const tab = await w.open({ dataset: { eventsOnly: undefined } });
