@@ -38,9 +38,9 @@ func size(everyDay, atFull int) int {
 type audience struct {
 	t     *testing.T
 	conns []net.Conn
-	came  [][]time.Time // by subscriber, by event
-	heard atomic.Int64
 	done  sync.WaitGroup
+	mu    sync.Mutex
+	came  [][]time.Time // by subscriber, by event
 }
 
 func newAudience(t *testing.T, n int, addr, path, id, secret string) *audience {
@@ -86,21 +86,48 @@ func (a *audience) listen(i int, c net.Conn) {
 			now = bytes.Clone(line)
 		case bytes.HasPrefix(line, []byte("data: ")) && now != nil && !bytes.Equal(now, last):
 			last, now = now, nil
-			a.came[i] = append(a.came[i], time.Now())
-			a.heard.Add(1)
+			at := time.Now()
+			a.mu.Lock()
+			a.came[i] = append(a.came[i], at)
+			a.mu.Unlock()
 		}
 	}
 }
 
-// all waits until everybody has heard so many events.
-func (a *audience) all(events int) {
+// heard is how many events each subscriber has had.
+func (a *audience) heard() (each []int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, came := range a.came {
+		each = append(each, len(came))
+	}
+	return each
+}
+
+// next waits until everybody has heard one event more than before, and returns
+// when that one came to each.
+func (a *audience) next(before []int) (at []time.Time) {
 	a.t.Helper()
-	want := int64(events * len(a.came))
-	for deadline := time.Now().Add(time.Minute); a.heard.Load() < want; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		if at = a.after(before); len(at) == len(before) {
+			return at
+		}
 		if time.Now().After(deadline) {
-			a.t.Fatalf("%d of %d have come", a.heard.Load(), want)
+			a.t.Fatalf("it has come to %d of %d", len(at), len(before))
 		}
 	}
+}
+
+// after is when the next event came, to those who have it.
+func (a *audience) after(before []int) (at []time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i, came := range a.came {
+		if len(came) > before[i] {
+			at = append(at, came[before[i]])
+		}
+	}
+	return at
 }
 
 // spread is how long events took, from a moment to each subscriber.
@@ -119,17 +146,12 @@ func (s spread) String() string {
 // returns how long each took to each.
 func (a *audience) rounds(n int, say func()) (s spread) {
 	a.t.Helper()
-	before := int(a.heard.Load()) / len(a.came)
-	began := make([]time.Time, n)
-	for i := range n {
+	for range n {
 		time.Sleep(120 * time.Millisecond)
-		began[i] = time.Now()
+		before, began := a.heard(), time.Now()
 		say()
-		a.all(before + i + 1)
-	}
-	for _, came := range a.came {
-		for i := range n {
-			s = append(s, came[before+i].Sub(began[i]))
+		for _, at := range a.next(before) {
+			s = append(s, at.Sub(began))
 		}
 	}
 	return s
@@ -191,8 +213,8 @@ func TestFiguresOfARevocationToManySubscribers(t *testing.T) {
 	bare := newAudience(t, many, l.Addr().String(), "/", "x", "x")
 	addr := w.issuer[len("http://"):]
 	ours := newAudience(t, many, addr, "/v1/feed", "orders", w.secret)
-	bare.all(1)
-	ours.all(1) // the snapshot
+	bare.next(make([]int, many))
+	ours.next(make([]int, many)) // the snapshot
 
 	var stored, bareTook, took, withMutes spread
 	revoke := func() {
@@ -214,9 +236,9 @@ func TestFiguresOfARevocationToManySubscribers(t *testing.T) {
 		must(t, c.(*net.TCPConn).SetReadBuffer(4<<10))
 		defer func() { _ = c.Close() }()
 	}
-	heard := int(ours.heard.Load()) / many
+	before := ours.heard()
 	w.revokeMany(size(1_000, 10_000)) // more than the system takes for those who do not read
-	ours.all(heard + 1)
+	ours.next(before)
 	for range max(1, blocks/4) {
 		withMutes = append(withMutes, ours.rounds(rounds, revoke)...)
 	}
