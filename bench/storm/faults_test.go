@@ -20,6 +20,7 @@ func TestNoFaultOfRedisMakesAThiefOfARacer(t *testing.T) {
 		for _, fault := range []func(*testing.T) *survivor{killed, killedAndEmpty, emptied, clusterKilled, failedOver} {
 			s := fault(t)
 			s.race()
+			s.meet()
 			all = append(all, s)
 		}
 	}
@@ -35,12 +36,14 @@ type survivor struct {
 	name   string
 	racers int
 	r      *race
+	held   []string // by the racers
+	newest place    // which they come to
 }
 
 func survive(t *testing.T, name string, redis redisclient.Config, fault func()) *survivor {
 	const grace = 30 * time.Second // more than twice as long as a race takes on a busy machine
 	site := newSite(t, size(grace, 4*grace), redis)
-	return &survivor{course: newCourse(site), fault: fault, name: name, racers: size(150, 10_000)}
+	return &survivor{course: newCourse(site), fault: fault, name: name, racers: size(100, 10_000)}
 }
 
 func killed(t *testing.T) *survivor {
@@ -99,28 +102,33 @@ func (r *race) oneLineage(t *testing.T, name string, racers int, of place) {
 	}
 }
 
-// goOn has every holding presented at both replicas, first as it is and then,
-// when it is old enough, for the next: each leads to the one newest token.
+// meet has every holding presented at both replicas within the grace: each leads
+// to the one newest token.
+func (s *survivor) meet() {
+	s.t.Helper()
+	for _, one := range s.r.got {
+		s.held = append(s.held, one)
+	}
+	s.newest = s.together(s.held)
+	if s.newest.generation != 1 {
+		s.t.Fatalf("%s: they come to %+v", s.name, s.newest)
+	}
+}
+
+// goOn has every holding presented at both replicas when it is old enough for
+// the next: each leads to that.
 func (s *survivor) goOn() {
 	t := s.t
 	t.Helper()
-	var all []string
-	for _, one := range s.r.got {
-		all = append(all, one)
-	}
-	newest := s.together(all)
-	if newest.generation != 1 {
-		t.Fatalf("%s: they come to %+v", s.name, newest)
-	}
-	s.pastGrace(newest)
+	s.pastGrace(s.newest)
 	if s.r.again != "" { // from before the grace, but it tells of an attempt without an answer
-		if is := s.together([]string{s.r.again}); is != newest {
-			t.Fatalf("%s: past the grace the parent comes to %+v, the newest is %+v", s.name, is, newest)
+		if is := s.together([]string{s.r.again}); is != s.newest {
+			t.Fatalf("%s: past the grace the parent comes to %+v, the newest is %+v", s.name, is, s.newest)
 		}
 	}
-	next := s.together(all)
-	if next.generation != 2 || next.parentIssuedAt != newest.issuedAt {
-		t.Fatalf("%s: past the grace they come to %+v, the newest was %+v", s.name, next, newest)
+	next := s.together(s.held)
+	if next.generation != 2 || next.parentIssuedAt != s.newest.issuedAt {
+		t.Fatalf("%s: past the grace they come to %+v, the newest was %+v", s.name, next, s.newest)
 	}
 	for _, access := range s.r.access {
 		s.accepted(access)
