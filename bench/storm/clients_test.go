@@ -29,13 +29,14 @@ type lineage struct {
 	generation uint32
 }
 
-// tally counts what honest clients did.
+// tally counts what the clients did.
 type tally struct {
 	refreshes int // each until it was answered
 	requests  int
 	degraded  int // answered with the same token again, the store having given no answer
 	outside   int // retries that would have come after the grace, or may have: the test fails
 	proven    int // retries that did, with the retry id that the client keeps
+	unclaimed int // thieves that came while nobody could tell whether an answer had arrived
 }
 
 // kind is how a client goes about it.

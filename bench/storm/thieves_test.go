@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"github.com/sealring-dev/sealring/tokens"
 )
 
 // theft is a refresh token that somebody else has got hold of.
@@ -43,11 +45,22 @@ func (f *theft) beforeOwner() error {
 	return f.caught(f.owner, f.thief)
 }
 
+// goOn comes to the successor. An answer without the store is none.
 func (f *theft) goOn(j *jar) error {
-	if status, reason := f.refresh(j); status != http.StatusOK {
+	status, reason := f.refreshWithStore(j)
+	if status != http.StatusOK || j.tried {
 		return fmt.Errorf("before the theft shows: %d %s", status, reason)
 	}
 	return nil
+}
+
+// refreshWithStore refreshes until the store was asked.
+func (f *theft) refreshWithStore(j *jar) (status int, reason string) {
+	status, reason = f.refresh(j)
+	for began := time.Now(); status == http.StatusOK && j.tried && time.Since(began) < patience; {
+		status, reason = f.refresh(j)
+	}
+	return status, reason
 }
 
 func (f *theft) pastGraceOf(j *jar) {
@@ -55,25 +68,39 @@ func (f *theft) pastGraceOf(j *jar) {
 	time.Sleep(time.Until(time.UnixMilli(is.issuedAt).Add(f.grace + 20*time.Millisecond)))
 }
 
-// caught has the older token presented, and waits until every verifier has
-// ended the session of the other one.
+// caught has the older token presented while the verifiers serve the newer one,
+// and waits until each of them has ended that. If the store had given no answer
+// when the newer one was made, nobody could tell whether it had arrived, so the
+// older one is good until the newer one is used: then both hold that one, and
+// whoever comes after it has been replaced is caught.
 func (f *theft) caught(older, newer *jar) error {
+	before, _ := older.holds()
 	_, access := newer.holds()
 	var ends []<-chan any
 	for _, v := range f.guards {
 		ends = append(ends, v.open(newer.kind, access))
 	}
-	status, reason := f.refresh(older)
-	for began := time.Now(); status == http.StatusOK && older.tried && time.Since(began) < patience; { // without the store
-		status, reason = f.refresh(older)
+	status, reason := f.refreshWithStore(older)
+	if now, _ := older.holds(); status == http.StatusOK && now != before {
+		f.count(func(n *tally) { n.unclaimed++ })
+		if status, reason = f.refreshWithStore(newer); status == http.StatusOK {
+			f.pastGraceOf(newer)
+			status, reason = f.refreshWithStore(older)
+		}
 	}
 	if status != http.StatusUnauthorized {
 		return fmt.Errorf("the older token is answered %d %s", status, reason)
 	}
-	verdict, ok := f.alarms.of(older.is.sid)
+	return f.ended(older.is.sid, ends)
+}
+
+// ended waits until every verifier has ended the session, and notes how long
+// after the verdict that was.
+func (f *theft) ended(sid tokens.ID, ends []<-chan any) error {
+	verdict, ok := f.alarms.of(sid)
 	for began := time.Now(); !ok && time.Since(began) < patience; { // the other replica has made it, of the same request
 		time.Sleep(time.Millisecond)
-		verdict, ok = f.alarms.of(older.is.sid)
+		verdict, ok = f.alarms.of(sid)
 	}
 	if !ok {
 		return fmt.Errorf("no alarm")
