@@ -146,8 +146,8 @@ type scenario struct {
 var scenarios = []scenario{
 	{name: "a tab alone", alone: true, faults: 1, full: 2},
 	{name: "two tabs with one jar", full: 2},
-	{name: "two tabs that send retry ids", retry: true, full: 2},
-	{name: "two tabs and a logout", logout: true, full: 2},
+	{name: "two tabs that send retry ids", retry: true, full: 1},
+	{name: "two tabs and a logout", logout: true, full: 1},
 	{name: "an owner and a thief", thief: true, full: 1},
 	{name: "an owner, a thief and a logout", thief: true, logout: true, full: 1},
 }

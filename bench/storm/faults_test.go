@@ -113,6 +113,9 @@ func (s *survivor) meet() {
 	if s.newest.generation != 1 {
 		s.t.Fatalf("%s: they come to %+v", s.name, s.newest)
 	}
+	for _, client := range s.clients { // those of all the sites are more than a process may have
+		client.CloseIdleConnections()
+	}
 }
 
 // goOn has every holding presented at both replicas when it is old enough for
