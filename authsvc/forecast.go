@@ -76,6 +76,12 @@ func (f *Forecaster) Login(x Example) (budget.Reply, error) {
 	if x.Audience == nil {
 		x.Audience = f.s.cfg.Audiences
 	}
+	if x.Data != nil {
+		var err error
+		if x.Data, err = plainData(x.Data); err != nil {
+			return budget.Reply{}, err
+		}
+	}
 	req := &openapi.LoginRequest{Mode: openapi.ModeCookie, Audience: x.Audience, Data: x.Data}
 	p, err := f.s.begin(context.Background(), req, User{Subject: x.Subject, Scopes: x.Scope, Roles: x.Roles}, time.Time{})
 	var huge *oversized

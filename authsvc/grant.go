@@ -149,8 +149,6 @@ func (s *Service) addCookies(p *reply, g *grant, access, refresh string, now tim
 	switch {
 	case errors.Is(err, tokens.ErrTooLong):
 		return &oversized{cause: err, parts: g.parts()}
-	case errors.Is(err, tokens.ErrSession) && g.data != nil:
-		return invalidField("data", "is not a plain JSON object")
 	case err != nil:
 		return fmt.Errorf("sealing the session: %w", err)
 	}

@@ -112,6 +112,10 @@ func (s *Service) checkLogin(req *openapi.LoginRequest) error {
 		if req.Data[0] != '{' {
 			return invalidField("data", "has the wrong type")
 		}
+		var err error
+		if req.Data, err = plainData(req.Data); err != nil {
+			return err
+		}
 	}
 	return s.checkAudience(req)
 }

@@ -99,7 +99,11 @@ func readPatch(r *http.Request) (map[string]any, error) {
 		return nil, invalidRequest("the body is not one plain JSON object, of 8 levels and 1024 values at most")
 	}
 	var patch map[string]any
-	return patch, decodeData(data, &patch)
+	if err := decodeData(data, &patch); err != nil {
+		return nil, err
+	}
+	shortenNumbers(patch)
+	return patch, nil
 }
 
 // ifMatch is the version that the caller knows; that of the cookie if it does
