@@ -18,7 +18,8 @@ import (
 // grant is what a login or a refresh hands out, on its way to the caller.
 type grant struct {
 	claims  tokens.Claims
-	refresh *tokens.Refresh // nil: keep the one you have (the store can not answer)
+	refresh *tokens.Refresh // nil: there is none
+	keeps   bool            // the browser has this refresh token, and is not given it again
 	idleEnd time.Time
 	end     time.Time // of the session
 	cookie  bool      // mode
@@ -114,7 +115,7 @@ func (s *Service) reply(g *grant, now time.Time) (*reply, error) {
 		return nil, err
 	}
 	var refresh string
-	if g.refresh != nil {
+	if g.refresh != nil && !g.keeps {
 		if refresh, err = s.sealRefresh(g, now); err != nil {
 			return nil, err
 		}

@@ -224,6 +224,7 @@ func (s *Service) present(r *http.Request, g *grant, t *tokens.Refresh, retry st
 	s.divergent(r.Context(), t, out, s.sender(r))
 	g.idleEnd = s.idleAfter(t, out.IssuedAt, g.quiet)
 	g.refresh = successor(t, out, g.idleEnd)
+	g.keeps = g.cookie && isSame(g.refresh, t)
 	return nil
 }
 
@@ -269,6 +270,15 @@ func successor(t *tokens.Refresh, out Outcome, idleEnd time.Time) *tokens.Refres
 	next.Generation, next.IssuedAt, next.ParentIssuedAt = out.Generation, out.IssuedAt, out.ParentIssuedAt
 	next.IdleEnd, next.FirstAttempt, next.LastAttempt = idleEnd, 0, 0
 	return &next
+}
+
+// isSame reports whether what the store decided on is the very token that was
+// shown. A browser that has it is not told to keep it: this answer may arrive
+// after one to another tab that has its successor already, and the old one would
+// take that one's place, until it is too old to be anything but stolen.
+func isSame(next, shown *tokens.Refresh) bool {
+	return next.Generation == shown.Generation && next.IssuedAt == shown.IssuedAt && next.ParentIssuedAt == shown.ParentIssuedAt &&
+		next.IdleEnd.Equal(shown.IdleEnd) && next.FirstAttempt == shown.FirstAttempt && next.LastAttempt == shown.LastAttempt
 }
 
 // degrade renews the access token while the store can not answer. No

@@ -33,10 +33,9 @@ func clearsCookies(a answer) bool {
 }
 
 func TestANavigationRefreshes(t *testing.T) {
-	w := newWorld(t, withShop)
-	old := w.aged(tokens.NewID(), 3, 20*time.Minute)
-	sid := w.open(old).SessionID
-	cookie := w.withRefresh(func(r *tokens.Refresh) { r.SessionID = sid })
+	w := buildWorld(&world{t: t, adopt: true}, withShop)
+	sid := tokens.NewID()
+	cookie := w.withRefresh(func(r *tokens.Refresh) { r.SessionID, r.IssuedAt = sid, r.IssuedAt-time.Minute.Milliseconds() })
 	a := w.get(refreshOn(shop+"/cart?a=b"), cookie).leads(t, shop+"/cart?a=b")
 	if got := w.open(a.cookie(t, "__Secure-refresh").Value); got.SessionID != sid {
 		t.Errorf("another session: %+v", got)

@@ -80,6 +80,12 @@ func (j *jar) holds() (is place, access string) {
 	return j.is, j.access
 }
 
+func (j *jar) renew(access string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.access = access
+}
+
 // keep stores what came, and looks whether it is the one token of its generation.
 func (s *network) keep(j *jar, a answer) {
 	is, tried, err := open(s.ring, a.refresh)
@@ -119,6 +125,8 @@ func (s *network) refresh(j *jar) (status int, reason string) {
 		a, err := send(context.Background(), s.client, j.question())
 		if a.refresh != "" {
 			s.keep(j, a)
+		} else if a.access != "" { // a browser that has the newest token is not given it again
+			j.renew(a.access)
 		}
 		late := j.kind == mobile && time.Since(began) > s.grace
 		s.count(func(n *tally) {
