@@ -21,8 +21,9 @@ full: needs ## the proofs at full size, about 17 minutes
 faults-full: needs ## the faults of Redis at full size, about 15 minutes
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'NoRevocationIsLost|AFrozenRedisDelays|NothingAcknowledgedIsEverLost' ./authsvc/redisstore
 
-data-full: ## changes of the data of sessions in 20,000 random schedules, 2 minutes
+data-full: ## changes of the data of sessions in 20,000 random schedules, 100,000 sessions of random schemas, 2 minutes
 	SEALRING_FULL=1 go test -v -timeout 30m -run 'TwoWhoAdd|OfTwoWho|NoSchedule' ./authsvc
+	SEALRING_FULL=1 go test -v -timeout 30m ./authsvc/sessionschema
 
 sessions-full: needs ## chains of 10,000 refreshes and the bytes of a session at full size, about 7 minutes
 	SEALRING_FULL=1 go test -v -timeout 30m -run 'LongChain|NoChain' ./authsvc

@@ -56,6 +56,11 @@ type Config struct {
 	// 15 min at most, and the store judges afterwards.
 	StrictRefresh bool
 
+	// Rule says whether a session may be begun, or its data be changed to be
+	// like that; package sessionschema has one. A *SchemaError is the caller's (400), any
+	// other error the service's. Sessions in mode token have none. Zero: any may.
+	Rule func(Example) error
+
 	// StoredFields are fields of the data of sessions, by name, that are kept in
 	// Data and not in the cookie, which has a pointer in their place. Zero: none.
 	StoredFields []string

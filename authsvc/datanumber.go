@@ -2,18 +2,17 @@ package authsvc
 
 import (
 	"encoding/json"
-	"math"
-	"math/big"
 	"strconv"
 	"strings"
 
 	"github.com/sealring-dev/sealring/tokens"
 )
 
-// plainData is the data of a session as a client sent it, in the one form that
-// cookies have: without blanks, names in order, numbers as short as they can be
-// written. So its size is that of what it says, and not of how it was spelled.
-func plainData(raw []byte) ([]byte, error) {
+// PlainData is the data of a session, a JSON object as a client sent it, in the
+// one form that cookies have: without blanks, names in order, numbers in full.
+// So its size is that of what it says, and not of how it was spelled. The error
+// is the client's.
+func PlainData(raw []byte) ([]byte, error) {
 	if !tokens.IsStrictObject(raw) { // first, since decoding takes the last of two names
 		return nil, invalidField("data", "is not one plain JSON object, of 8 levels and 1024 values at most")
 	}
@@ -21,63 +20,74 @@ func plainData(raw []byte) ([]byte, error) {
 	if err := decodeData(raw, &data); err != nil {
 		return nil, err
 	}
-	shortenNumbers(data)
+	plainNumbers(data)
 	return encodeData(data)
 }
 
-// shortenNumbers writes the numbers in v as short as they can be.
-func shortenNumbers(v any) any {
+// plainNumbers writes the numbers in v in the one form.
+func plainNumbers(v any) any {
 	switch v := v.(type) {
 	case json.Number:
-		return shortNumber(v)
+		return plainNumber(v)
 	case map[string]any:
 		for name, value := range v {
-			v[name] = shortenNumbers(value)
+			v[name] = plainNumbers(value)
 		}
 	case []any:
 		for i, value := range v {
-			v[i] = shortenNumbers(value)
+			v[i] = plainNumbers(value)
 		}
 	}
 	return v
 }
 
-// shortNumber writes an integer in digits, and any other number as a float64 is
-// written, where that is the same number.
-func shortNumber(n json.Number) json.Number {
-	text := n.String()
-	if !strings.ContainsAny(text, ".eE") {
-		if text == "-0" {
-			return "0"
-		}
-		return n
-	}
-	if mantissa, _, _ := strings.Cut(strings.ToLower(text), "e"); strings.Trim(mantissa, "-.0") == "" {
+// maxPlain is the most characters that a number is written with in full, which
+// is also the most that any may be sent with.
+const maxPlain = 32
+
+// plainNumber writes a number in full, where that takes at most maxPlain
+// characters, and else as its digits and an exponent: by its value alone.
+func plainNumber(n json.Number) json.Number {
+	text, negative := strings.CutPrefix(n.String(), "-")
+	mantissa, power, _ := strings.Cut(strings.ToLower(text), "e")
+	whole, fraction, _ := strings.Cut(mantissa, ".")
+	digits := strings.TrimLeft(whole+fraction, "0")
+	if digits == "" {
 		return "0"
 	}
-	f, err := strconv.ParseFloat(text, 64)
-	if f = math.Abs(f); err != nil || f > 1e40 || f < 1e-40 { // whose digits have no end
-		return n
+	exponent := 0
+	if power != "" {
+		var err error
+		if exponent, err = strconv.Atoi(power); err != nil {
+			return n // beyond all others
+		}
 	}
-	exact, ok := new(big.Rat).SetString(text)
-	if !ok {
-		return n
+	exponent -= len(fraction)
+	short := strings.TrimRight(digits, "0")
+	exponent += len(digits) - len(short)
+	sign := ""
+	if negative {
+		sign = "-"
 	}
-	if exact.IsInt() {
-		return shorter(n, exact.Num().String())
+	if full, ok := inFull(short, exponent); ok && len(sign)+len(full) <= maxPlain {
+		return json.Number(sign + full)
 	}
-	f, _ = exact.Float64()
-	short := strconv.FormatFloat(f, 'g', -1, 64)
-	if same, ok := new(big.Rat).SetString(short); !ok || same.Cmp(exact) != 0 {
-		return n
+	if other := sign + short + "e" + strconv.Itoa(exponent); len(other) <= maxPlain {
+		return json.Number(other)
 	}
-	return shorter(n, short)
+	return n
 }
 
-// shorter keeps a number's spelling where the other one is longer: 1e29.
-func shorter(n json.Number, other string) json.Number {
-	if len(other) > len(n) {
-		return n
+// inFull writes digits times a power of ten, if that is not far too long.
+func inFull(digits string, exponent int) (string, bool) {
+	switch point := len(digits) + exponent; {
+	case exponent > maxPlain || point < -maxPlain:
+		return "", false
+	case exponent >= 0:
+		return digits + strings.Repeat("0", exponent), true
+	case point > 0:
+		return digits[:point] + "." + digits[point:], true
+	default:
+		return "0." + strings.Repeat("0", -point) + digits, true
 	}
-	return json.Number(other)
 }

@@ -73,13 +73,22 @@ var ErrTooLarge = errors.New("too large to be signed and sealed")
 // tenth, at random: where that changes how many digits it has, the answer does by
 // as many bytes. With ErrTooLarge the reply has its Parts alone.
 func (f *Forecaster) Login(x Example) (budget.Reply, error) {
+	p, err := f.begin(x)
+	if err != nil {
+		return budget.Reply{Parts: p.parts}, err
+	}
+	return p.counted(f.base()), nil
+}
+
+// begin makes the answer. With ErrTooLarge the reply has its parts alone.
+func (f *Forecaster) begin(x Example) (*reply, error) {
 	if x.Audience == nil {
 		x.Audience = f.s.cfg.Audiences
 	}
 	if x.Data != nil {
 		var err error
-		if x.Data, err = plainData(x.Data); err != nil {
-			return budget.Reply{}, err
+		if x.Data, err = PlainData(x.Data); err != nil {
+			return &reply{}, err
 		}
 	}
 	req := &openapi.LoginRequest{Mode: openapi.ModeCookie, Audience: x.Audience, Data: x.Data}
@@ -87,11 +96,11 @@ func (f *Forecaster) Login(x Example) (budget.Reply, error) {
 	var huge *oversized
 	switch {
 	case errors.As(err, &huge):
-		return budget.Reply{Parts: huge.parts}, fmt.Errorf("%w: %w", ErrTooLarge, err)
+		return &reply{parts: huge.parts}, fmt.Errorf("%w: %w", ErrTooLarge, err)
 	case err != nil:
-		return budget.Reply{}, err
+		return &reply{}, err
 	}
-	return p.counted(f.base()), nil
+	return p, nil
 }
 
 // base is the header that every answer to a login has.

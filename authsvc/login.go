@@ -113,7 +113,7 @@ func (s *Service) checkLogin(req *openapi.LoginRequest) error {
 			return invalidField("data", "has the wrong type")
 		}
 		var err error
-		if req.Data, err = plainData(req.Data); err != nil {
+		if req.Data, err = PlainData(req.Data); err != nil {
 			return err
 		}
 	}
@@ -167,6 +167,11 @@ func (s *Service) begin(ctx context.Context, req *openapi.LoginRequest, user Use
 		IdleEnd:    g.idleEnd,
 		SessionEnd: end,
 		Cookie:     g.cookie,
+	}
+	if g.cookie {
+		if err := s.allowedAtLogin(g); err != nil {
+			return nil, err
+		}
 	}
 	v, fields, err := s.storedAtLogin(g)
 	if err != nil {

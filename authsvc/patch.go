@@ -102,7 +102,7 @@ func readPatch(r *http.Request) (map[string]any, error) {
 	if err := decodeData(data, &patch); err != nil {
 		return nil, err
 	}
-	shortenNumbers(patch)
+	plainNumbers(patch)
 	return patch, nil
 }
 
@@ -138,6 +138,11 @@ func (s *Service) changeData(ctx context.Context, c *dataCaller, patch map[strin
 	fields, changed, err := s.merged(v, names, patch, from)
 	if err != nil {
 		return nil, err
+	}
+	if changed {
+		if err := s.allowed(&c.claims, v.state.Data); err != nil {
+			return nil, err
+		}
 	}
 	p, err := s.sessionReply(&c.claims, c.held, v.state, c.now)
 	if err == nil && p.cookies != nil {

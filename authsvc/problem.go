@@ -144,6 +144,7 @@ func problemOf(err error) (openapi.Problem, *problem) {
 	var p *problem
 	var over *budget.OverError
 	var huge *oversized
+	var rule *SchemaError
 	body := openapi.Problem{}
 	switch {
 	case errors.As(err, &over):
@@ -153,6 +154,9 @@ func problemOf(err error) (openapi.Problem, *problem) {
 	case errors.As(err, &huge):
 		p = tooLarge("it can not even be signed and sealed")
 		p.cause, body.Claims = huge.cause, claimSizes(huge.parts)
+	case errors.As(err, &rule):
+		p = &problem{status: 400, code: openapi.ProblemCodeInvalidRequest,
+			title: "Sessions are not allowed to be like that here", detail: rule.Error()}
 	case !errors.As(err, &p):
 		p = &problem{status: 500, code: openapi.ProblemCodeInternal, title: "Something went wrong here", cause: err}
 	}

@@ -41,8 +41,17 @@ var ErrSession = errors.New("tokens: malformed session")
 // SealSession makes the session cookie's value. The token must be in the
 // compact form that Sign gives; it is not verified. Errors: ErrSession, and
 // those of Seal.
-func SealSession(s *Session, k keys.Key) (string, error) {
-	plain, err := s.encode()
+func SealSession(s *Session, k keys.Key) (string, error) { return s.seal(k, squeeze) }
+
+// SealLongest is SealSession without squeezing: how long a cookie is at most, of
+// any session whose texts are as long as those of s, whatever they say. It
+// opens like any other.
+func SealLongest(s *Session, k keys.Key) (string, error) { return s.seal(k, unsqueezed) }
+
+func unsqueezed([]byte) ([]byte, bool) { return nil, false }
+
+func (s *Session) seal(k keys.Key, shorten shortener) (string, error) {
+	plain, err := s.encode(shorten)
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +84,7 @@ func (a *artefact) checkSession() error {
 	return nil
 }
 
-func (s *Session) encode() ([]byte, error) {
+func (s *Session) encode(shorten shortener) ([]byte, error) {
 	kind, _ := kindOf(TypAccess)
 	token := artefact{raw: s.Token, kind: kind}
 	if err := errors.Join(token.checkLength(), token.checkForm()); err != nil {
@@ -91,7 +100,7 @@ func (s *Session) encode() ([]byte, error) {
 		return nil, fmt.Errorf("%w: ends", ErrSession)
 	}
 	w := writer{out: make([]byte, 0, len(s.Token)+len(s.Data)+32)}
-	if !w.token(token.parts[:jws]) {
+	if !w.token(token.parts[:jws], shorten) {
 		return nil, fmt.Errorf("%w: token", ErrSession)
 	}
 	w.block(s.Data)
@@ -111,8 +120,11 @@ func parseSession(plain []byte) (*Session, bool) {
 	return s, f.done() && validData(s.Data)
 }
 
+// shortener returns a shorter form of the texts, or false where there is none.
+type shortener func(texts []byte) ([]byte, bool)
+
 // token writes the token in the shortest of its forms.
-func (w *writer) token(parts []string) bool {
+func (w *writer) token(parts []string, shorten shortener) bool {
 	var raw [jws][]byte
 	for i, part := range parts {
 		v, err := decode(part)
@@ -130,7 +142,7 @@ func (w *writer) token(parts []string) bool {
 		return true
 	}
 	form := byte(formPacked)
-	if squeezed, ok := squeeze(texts); ok {
+	if squeezed, ok := shorten(texts); ok {
 		form, texts = formSqueezed, squeezed
 	}
 	w.byte(form)

@@ -35,7 +35,7 @@ var unsqueezers = sync.Pool{New: func() any {
 	return flate.NewReaderDict(bytes.NewReader(nil), []byte(dictionary))
 }}
 
-// squeeze returns a shorter form of the texts, or false where there is none.
+// squeeze is a shortener.
 func squeeze(texts []byte) ([]byte, bool) {
 	if len(texts) > maxTexts {
 		return nil, false

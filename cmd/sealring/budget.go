@@ -18,7 +18,7 @@ import (
 var errOver = errors.New("over budget")
 
 func (a *app) budgetCommand() *cobra.Command {
-	return group("budget", "What browsers and proxies take of a session", a.budgetCheck(), a.budgetProfiles())
+	return group("budget", "What browsers and proxies take of a session", a.budgetCheck(), a.budgetSchema(), a.budgetProfiles())
 }
 
 type limitView struct {
@@ -59,7 +59,7 @@ func perLine(l budget.Limit) string {
 }
 
 // answerSettings are what makes the answer to a login larger or smaller.
-var answerSettings = []string{"issuer", "audiences", "app_origins", "alg", "access_ttl", "idle_ttl", "session_ttl"}
+var answerSettings = []string{"issuer", "audiences", "app_origins", "stored_fields", "alg", "access_ttl", "idle_ttl", "session_ttl"}
 
 // anyIssuer stands for one that is not known.
 const anyIssuer = "https://auth.example.com"
@@ -79,7 +79,7 @@ func (a *app) forecaster() (*authsvc.Forecaster, error) {
 		return nil, usagef("alg: %w", err)
 	}
 	return authsvc.NewForecaster(authsvc.Config{
-		Issuer: s.Issuer, Audiences: s.Audiences, AppOrigins: s.AppOrigins, Ring: ring,
+		Issuer: s.Issuer, Audiences: s.Audiences, AppOrigins: s.AppOrigins, StoredFields: s.StoredFields, Ring: ring,
 		AccessTTL: s.AccessTTL, IdleTTL: s.IdleTTL, SessionTTL: s.SessionTTL,
 	})
 }

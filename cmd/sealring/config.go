@@ -40,6 +40,7 @@ type settings struct {
 	RefreshOutage string
 	StateLost     string
 	StoredFields  []string
+	SessionSchema string
 	Peers         []string
 
 	LogLevel string
@@ -92,6 +93,7 @@ func (s *settings) declared() []setting {
 
 		text("state_lost", &s.StateLost, "relogin", "what becomes of a refresh token older than the memory of a store that was emptied: relogin (its owner logs in again) or adopt (it is taken, and what was revoked in the store that is gone may come back with it)"),
 
+		text("session_schema", &s.SessionSchema, "", "file with a JSON Schema of sessions (sealring budget schema --help): no session with cookies begins, and no data of one is changed, that it does not allow; empty: none"),
 		list("stored_fields", &s.StoredFields, "fields of the data of sessions that are kept in the store and not in the cookie, which has a pointer in their place, such as cart; at most 16"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),

@@ -84,6 +84,9 @@ func (d *daemon) config(ctx context.Context, s *settings, client redis.Universal
 	if err := s.checkRing(cfg.Ring, time.Now()); err != nil {
 		return cfg, err
 	}
+	if cfg.Rule, err = s.sessionRule(cfg, d.log); err != nil {
+		return cfg, err
+	}
 	if cfg.AdminToken, err = s.newAdminToken(); err != nil {
 		return cfg, err
 	}

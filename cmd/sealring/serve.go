@@ -22,7 +22,7 @@ import (
 // serveSettings are what `sealring serve` can be told.
 var serveSettings = []string{
 	"data", "issuer", "audiences", "app_origins", "trusted_proxies", "budget_profile", "listen", "admin_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
-	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "state_lost", "stored_fields", "redis_sessions", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
+	"clock_skew", "jwks_max_age", "refresh_grace", "refresh_outage", "state_lost", "session_schema", "stored_fields", "redis_sessions", "peers", "client_id", "client_secret", "log_level", "master_key", "other_master_key", "admin_token",
 }
 
 func (a *app) serveCommand() *cobra.Command {
