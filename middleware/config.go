@@ -79,6 +79,13 @@ type Config struct {
 	// they are of another origin, each as "scheme://host[:port]".
 	TrustedOrigins []string
 
+	// Origin is where browsers find this service, as "scheme://host[:port]". With it
+	// a browser's window that asks for a page without a good session is led to the
+	// issuer's login, or to a refresh, and back; the issuer has to list it in
+	// app_origins. A page's script and any other program get their 401. Zero:
+	// everybody does.
+	Origin string
+
 	// HTTP is used to reach the issuer. Nil: a client of the guard's own with
 	// timeouts. Redirects are never followed, whatever it says.
 	HTTP *http.Client
@@ -165,6 +172,8 @@ func (c Config) check() error {
 		return fmt.Errorf("%w: ClockSkew must be between 0 and 10 minutes", ErrConfig)
 	case c.MaxStale < 0:
 		return fmt.Errorf("%w: MaxStale is negative", ErrConfig)
+	case c.Origin != "" && originFault(c.Origin) != "":
+		return fmt.Errorf("%w: Origin %q %s", ErrConfig, c.Origin, originFault(c.Origin))
 	case c.Cookie != HostCookie && c.Cookie != DomainCookie:
 		return fmt.Errorf("%w: Cookie is neither %s nor %s", ErrConfig, HostCookie, DomainCookie)
 	}

@@ -81,7 +81,7 @@ func CloseCode(cause error) int {
 		return CloseForbidden
 	case errors.Is(cause, ErrUnavailable):
 		return closeTryAgain
-	case errors.Is(cause, ErrInvalidToken), errors.Is(cause, ErrNoCredential):
+	case errors.Is(cause, ErrInvalidToken), errors.Is(cause, ErrNoCredential), errors.Is(cause, ErrLoginNeeded):
 		return CloseEnded
 	}
 	return closeGoingAway

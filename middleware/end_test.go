@@ -145,7 +145,7 @@ func TestCloseCodes(t *testing.T) {
 	}{
 		{ErrRevoked, 4401}, {ErrKeyRevoked, 4401}, {ErrExpired, 4401}, {ErrOtherSession, 4401},
 		{ErrInvalidToken, 4401}, {ErrNoCredential, 4401},
-		{&scopeError{[]string{"read"}}, 4403}, {ErrInsufficientRole, 4403},
+		{&scopeError{[]string{"read"}}, 4403}, {ErrInsufficientRole, 4403}, {&loginError{time.Minute}, 4401},
 		{ErrRefreshNeeded, 4408},
 		{ErrUnavailable, 1013},
 		{context.Canceled, 1001}, {errors.New("the service stops"), 1001}, {nil, 1001},

@@ -14,6 +14,7 @@ var (
 	ErrInvalidToken      = errors.New("invalid token")                  // 401 invalid_token, whatever is wrong with it
 	ErrRefreshNeeded     = errors.New("token too old")                  // 401 invalid_token, problem refresh-needed: it and the list are, or what it says of its subject
 	ErrUnavailable       = errors.New("no keys to verify with")         // 503
+	ErrLoginNeeded       = errors.New("login too long ago")             // 401 insufficient_user_authentication (RFC 9470)
 	ErrInsufficientScope = errors.New("insufficient scope")             // 403 insufficient_scope
 	ErrInsufficientRole  = errors.New("insufficient role")              // 403 insufficient_scope, problem insufficient-role
 )

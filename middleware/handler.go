@@ -93,6 +93,24 @@ func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
 	})
 }
 
+// RequireRecentLogin lets only sessions through whose user logged in at most d ago
+// (auth_time), for what needs more than that somebody sits at an open browser. A
+// refresh does not cure what it refuses, a login does (RFC 9470): it begins a new
+// session in the place of the one that there was. Where no Handler of this guard
+// stands before it, it is one itself.
+//
+// The login counts by the issuer's clock, in whole seconds: d has to be longer
+// than the difference from this machine's. A service's own token never passes.
+// A stream that it let in is not renewed (see Renew) once d is over.
+func (g *Guard) RequireRecentLogin(d time.Duration) func(http.Handler) http.Handler {
+	return g.require(func(s *Session) error {
+		if s.ID == "" || time.Since(s.AuthTime) > d {
+			return &loginError{d}
+		}
+		return nil
+	})
+}
+
 // require makes a middleware of a rule about sessions.
 func (g *Guard) require(rule func(*Session) error) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {

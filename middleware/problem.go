@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // retryAfter is how many seconds a client is asked to wait while there are no
@@ -28,6 +30,7 @@ var answers = []answer{
 	{ErrMalformed, http.StatusBadRequest, "invalid-request", "The Authorization header is malformed.", "invalid_request"},
 	{ErrCrossOrigin, http.StatusForbidden, "cross-origin", "A session cookie is not taken from another origin.", ""},
 	{ErrRefreshNeeded, http.StatusUnauthorized, "refresh-needed", "Refresh the session and try again.", "invalid_token"},
+	{ErrLoginNeeded, http.StatusUnauthorized, "login-needed", "Log in again and repeat the request.", "insufficient_user_authentication"},
 	{ErrUnavailable, http.StatusServiceUnavailable, "unavailable", "Sessions can not be verified right now.", ""},
 	{ErrInsufficientScope, http.StatusForbidden, "insufficient-scope", "The session lacks a scope.", "insufficient_scope"},
 	{ErrInsufficientRole, http.StatusForbidden, "insufficient-role", "The session lacks a role.", "insufficient_scope"},
@@ -50,13 +53,26 @@ type problem struct {
 	RequestID string `json:"request_id,omitempty"`
 }
 
+// loginError is ErrLoginNeeded with how old a login may be, which the answer names
+// (RFC 9470 §3).
+type loginError struct{ maxAge time.Duration }
+
+func (e *loginError) Error() string        { return ErrLoginNeeded.Error() }
+func (e *loginError) Is(target error) bool { return target == ErrLoginNeeded }
+
 // Refuse answers a request with what an error of Check means: the status, the
-// RFC 6750 challenge and a problem document. Handler does so by itself; it is
+// RFC 6750 challenge and a problem document; or, with Config.Origin, the way to a
+// session for a browser that wants a page. Handler does so by itself; it is
 // here for those who call Check.
 func (g *Guard) Refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerTo(err)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
+	if way := g.wayIn(r, err); way != "" {
+		h.Set("Location", way)
+		w.WriteHeader(http.StatusSeeOther)
+		return
+	}
 	h.Set("Content-Type", "application/problem+json")
 	h.Set("X-Content-Type-Options", "nosniff")
 	if a.oauth != "" || a.status == http.StatusUnauthorized {
@@ -96,6 +112,10 @@ func (g *Guard) challenge(a answer, err error) string {
 	var lacks *scopeError
 	if errors.As(err, &lacks) {
 		params = append(params, "scope="+quoted(strings.Join(lacks.scopes, " ")))
+	}
+	var stale *loginError
+	if errors.As(err, &stale) {
+		params = append(params, "max_age="+quoted(strconv.FormatInt(int64(stale.maxAge/time.Second), 10)))
 	}
 	return "Bearer " + strings.Join(params, ", ")
 }

@@ -26,6 +26,7 @@ func TestEveryErrorHasItsAnswer(t *testing.T) {
 		{ErrKeyRevoked, 401, "invalid-token"},
 		{ErrExpired, 401, "invalid-token"},
 		{ErrRefreshNeeded, 401, "refresh-needed"},
+		{ErrLoginNeeded, 401, "login-needed"},
 		{ErrUnavailable, 503, "unavailable"},
 		{ErrInsufficientScope, 403, "insufficient-scope"},
 		{ErrInsufficientRole, 403, "insufficient-role"},

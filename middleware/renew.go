@@ -20,7 +20,7 @@ import (
 // changes nothing and is no error.
 //
 // An error is one that Check could return (ErrNoCredential also for a ctx that
-// is not of this guard), ErrInsufficientScope, ErrInsufficientRole, or why the
+// is not of this guard), ErrInsufficientScope, ErrInsufficientRole, ErrLoginNeeded, or why the
 // session has ended; context.Canceled once all is over. The old token stays in
 // force until its end then, with one exception: a token of another session or
 // subject means that somebody else is at the other end, and the session ends

@@ -10,6 +10,7 @@ import (
 
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/middleware/authtest"
+	"github.com/sealring-dev/sealring/tokens"
 )
 
 func TestScopesAndRolesAreRequired(t *testing.T) {
@@ -56,6 +57,27 @@ func TestARuleAloneRefusesWhoeverHasNoSession(t *testing.T) {
 			wantRefused(t, ask(h), http.StatusUnauthorized, "no-credential", challenge)
 		})
 	}
+}
+
+func TestARecentLoginIsRequired(t *testing.T) {
+	iss := authtest.New(t)
+	g := readyGuard(t, iss)
+	h := g.RequireRecentLogin(5 * time.Minute)(whoami)
+	ago := func(d time.Duration) func(*http.Request) {
+		return bearer(iss.Token(authtest.LoggedIn(time.Now().Add(-d))))
+	}
+	wantServed(t, ask(h, ago(4*time.Minute)), "ann")
+	wantServed(t, ask(g.Handler(h), ago(0)), "ann")
+	for name, credential := range map[string]func(*http.Request){
+		"a login too long ago":  ago(6 * time.Minute),
+		"a service's own token": bearer(iss.Token(authtest.SessionID(tokens.ID{}), authtest.LoggedIn(time.Time{}))),
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantRefused(t, ask(h, credential), http.StatusUnauthorized, "login-needed",
+				challenge+`, error="insufficient_user_authentication", max_age="300"`)
+		})
+	}
+	wantRefused(t, ask(h), http.StatusUnauthorized, "no-credential", challenge)
 }
 
 func TestASessionOfOneGuardProvesNothingToAnother(t *testing.T) {

@@ -40,6 +40,11 @@ func Issued(at time.Time) Claim {
 	}
 }
 
+// LoggedIn sets auth_time, the login.
+func LoggedIn(at time.Time) Claim {
+	return func(c *tokens.Claims) { c.AuthTime = at.UTC().Truncate(time.Second) }
+}
+
 // Life sets exp to that long after iat, in whole seconds.
 func Life(d time.Duration) Claim {
 	return func(c *tokens.Claims) { c.ExpiresAt = c.IssuedAt.Add(d.Truncate(time.Second)) }
