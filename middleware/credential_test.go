@@ -53,7 +53,7 @@ func TestAClosedGuardHearsNoMore(t *testing.T) {
 	l := newLocalTrust(t)
 	g := localGuard(t, l, nil)
 	c := l.claims()
-	ctx, v, err := g.enter(bearerRequest(""), newSession(c, "", nil, 0))
+	ctx, v, err := g.enter(t.Context(), "GET", "/", newSession(c, "", nil, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

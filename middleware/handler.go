@@ -39,7 +39,7 @@ func (g *Guard) Optional(next http.Handler) http.Handler {
 
 // serve lets a checked request through, in a context that ends with s.
 func (g *Guard) serve(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
-	ctx, v, err := g.enter(r, s)
+	ctx, v, err := g.enter(r.Context(), r.Method, r.URL.Path, s)
 	if err != nil {
 		g.Refuse(w, r, err)
 		return

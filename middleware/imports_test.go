@@ -26,6 +26,7 @@ var rooms = map[string][]string{
 	"tokens/issuer":         {"keys", "tokens", "tokens/revocation", "tokens/budget"},
 	"middleware":            {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer"},
 	"middleware/authtest":   {"keys", "tokens", "tokens/revocation", "middleware"},
+	"middleware/grpcauth":   {"middleware"},
 	"middleware/datacookie": {"keys", "tokens", "tokens/budget", "middleware"},
 	"openapi":               {"openapi"},
 	"authsvc":               {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},

@@ -51,7 +51,7 @@ func raceOnce(t *testing.T, l *localTrust, g *Guard, first, second *tokens.Claim
 	for i := range visits {
 		done.Go(func() {
 			<-start
-			_, v, err := g.enter(bearerRequest(""), newSession(first, "", nil, 0))
+			_, v, err := g.enter(t.Context(), "GET", "/", newSession(first, "", nil, 0))
 			if err != nil {
 				return
 			}

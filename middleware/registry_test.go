@@ -27,7 +27,7 @@ func TestNoRequestSlipsThroughWhileItsSessionIsRevoked(t *testing.T) {
 		s := newSession(c, "", nil, 0)
 		for range 2 {
 			done.Go(func() {
-				ctx, v, err := g.enter(bearerRequest(""), s)
+				ctx, v, err := g.enter(t.Context(), "GET", "/", s)
 				if err != nil {
 					return
 				}
@@ -154,15 +154,14 @@ func BenchmarkGuard(b *testing.B) {
 	for _, open := range []int{0, 10_000} {
 		b.Run(fmt.Sprintf("enter beside %d", open), func(b *testing.B) {
 			for range open {
-				_, v, err := g.enter(bearerRequest(""), newSession(l.claims(), "", nil, 0))
+				_, v, err := g.enter(b.Context(), "GET", "/", newSession(l.claims(), "", nil, 0))
 				if err != nil {
 					b.Fatal(err)
 				}
 				defer v.leave()
 			}
-			r := bearerRequest("")
 			for b.Loop() {
-				_, v, err := g.enter(r, s)
+				_, v, err := g.enter(b.Context(), "GET", "/", s)
 				if err != nil {
 					b.Fatal(err)
 				}

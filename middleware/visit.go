@@ -33,10 +33,10 @@ type visit struct {
 // enter returns the visit of a request that Check let through, and its context,
 // which ends with the session. The list is asked once more after the visit was
 // registered: see registry.
-func (g *Guard) enter(r *http.Request, s *Session) (context.Context, *visit, error) {
-	v := &visit{guard: g, method: r.Method, path: r.URL.Path, users: 1}
+func (g *Guard) enter(parent context.Context, method, path string, s *Session) (context.Context, *visit, error) {
+	v := &visit{guard: g, method: method, path: path, users: 1}
 	v.session.Store(s)
-	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), contextKey{}, v))
+	ctx, cancel := context.WithCancelCause(context.WithValue(parent, contextKey{}, v))
 	v.cancel = cancel
 	v.mu.Lock() // an entry that is applied meanwhile waits for the timer
 	defer v.mu.Unlock()
