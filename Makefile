@@ -2,10 +2,11 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full data-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list
+.PHONY: test full faults-full data-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list bench-peers
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
+	cd bench/peers && go test -race ./...
 
 # The sizes of the published figures; RESULTS.md says what they came to.
 full: needs ## the proofs at full size, about 17 minutes
@@ -47,6 +48,7 @@ lint: ## formatting, vet, staticcheck
 	@files=$$(gofmt -l $$(find . -name '*.go' -not -path './node_modules/*')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
 	go vet ./...
 	$(STATICCHECK) ./...
+	cd bench/peers && go vet ./... && $(STATICCHECK) ./...
 
 # What the tests run beside Go: a C compiler for the race detector, curl and ps
 # for what the README tells people to paste, strace to see what is synced and to
@@ -80,6 +82,9 @@ fuzz: ## every fuzz target for FUZZTIME (default 30s) each
 
 bench: ## every benchmark, ten times, for benchstat
 	go test -run '^$$' -bench . -benchmem -count 10 ./...
+
+bench-peers: needs ## what it costs to know who is logged in: the guard, other libraries, sessions in Redis; ten seconds
+	cd bench/peers && go run . -svg cost.svg
 
 bench-list: ## the revocation list against a Go map (of-map is its time over the map's), and what a writer does
 	go test -run '^$$' -bench 'MatchAbsent|Apply' -benchmem ./tokens/revocation
