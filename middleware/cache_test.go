@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"runtime"
 	"sync"
 	"testing"
@@ -409,3 +410,24 @@ func heap() int {
 	runtime.ReadMemStats(&m)
 	return int(m.HeapAlloc)
 }
+
+// To serve a request takes its context and the request with that, and nothing else,
+// as long as its handler does not ask whether the session has ended.
+func TestWhatIsServedAgainTakesTwoPiecesOfMemory(t *testing.T) {
+	l := newLocalTrust(t)
+	g := localGuard(t, l, nil)
+	r, w := bearerRequest(l.token(t)), httptest.NewRecorder()
+	for name, h := range map[string]http.Handler{
+		"by Handler":                 g.Handler(nobody),
+		"by Optional":                g.Optional(nobody),
+		"by two rules under Handler": g.Handler(g.RequireFresh(time.Hour)(g.RequireRecentLogin(time.Hour)(nobody))),
+	} {
+		h.ServeHTTP(w, r)
+		if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(w, r) }); n > 2 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+// nobody looks for its session, and at nothing else.
+var nobody = http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { FromContext(r.Context()) })

@@ -116,6 +116,14 @@ func newSession(c *tokens.Claims, token string, data []byte, lag time.Duration) 
 	return &s.Session
 }
 
+// visitOf is the visit of a request with that session, which is not watched yet.
+func visitOf(ctx context.Context, g *Guard, s *Session) *visit {
+	v := new(visit)
+	v.session.Store(s)
+	v.enter(ctx, g, "GET", "/", time.Now())
+	return v
+}
+
 func localGuard(t testing.TB, trust Trust, change func(*Config)) *Guard {
 	t.Helper()
 	cfg := Config{Issuer: testIssuer, Audience: "orders", Trust: trust, Logger: slog.New(slog.DiscardHandler)}

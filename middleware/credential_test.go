@@ -53,14 +53,12 @@ func TestAClosedGuardHearsNoMore(t *testing.T) {
 	l := newLocalTrust(t)
 	g := localGuard(t, l, nil)
 	c := l.claims()
-	ctx, v, err := g.enter(t.Context(), "GET", "/", newSession(c, "", nil, 0))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer v.leave()
+	v := visitOf(t.Context(), g, newSession(c, "", nil, 0))
+	defer v.done()
+	v.watch()
 	g.Close()
 	l.apply(revocation.SessionEntry(c.SessionID, time.Now(), time.Now().Add(time.Hour)))
-	if ctx.Err() != nil {
+	if v.Err() != nil {
 		t.Error("a guard that is closed ended a request")
 	}
 }

@@ -30,6 +30,7 @@ func OnEnd(ctx context.Context, end func(cause error)) (done func()) {
 
 // hold keeps the visit from being over until done.
 func (v *visit) hold(end func(error)) (done func()) {
+	v.watch()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.users == 0 {

@@ -12,7 +12,8 @@ import (
 // is over; what names that work in the log. Errors are those of Check, and those of
 // the rules, such as ErrInsufficientScope.
 func (g *Guard) Enter(ctx context.Context, token, what string, rules ...func(*Session) error) (in context.Context, done func(), err error) {
-	s, err := g.judgeBearer(token, time.Now())
+	now := time.Now()
+	s, err := g.judgeBearer(token, now)
 	if err != nil {
 		g.note(ctx, err)
 		return nil, nil, refusal(err)
@@ -22,13 +23,11 @@ func (g *Guard) Enter(ctx context.Context, token, what string, rules ...func(*Se
 			return nil, nil, err
 		}
 	}
-	in, v, err := g.enter(ctx, "", what, s)
-	if err != nil {
-		g.note(ctx, err)
-		return nil, nil, err
-	}
+	v := new(visit)
+	v.session.Store(s)
+	v.enter(ctx, g, "", what, now)
 	for _, rule := range rules {
 		v.ruled(rule)
 	}
-	return in, func() { v.cancel(nil); v.leave() }, nil
+	return v, v.done, nil
 }

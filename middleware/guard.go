@@ -25,6 +25,7 @@ type Guard struct {
 	realm   string
 	seen    *cache
 	live    *registry
+	nursery nursery
 	stop    func()
 }
 
@@ -58,7 +59,7 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 	g.holder, _ = trust.(holder)
 	g.live = newRegistry(trust.Revocations())
 	unsubscribe := trust.Subscribe(g.live.apply)
-	g.stop = func() { unsubscribe(); stopTrust() }
+	g.stop = func() { g.nursery.stop.Store(true); unsubscribe(); stopTrust() }
 	if cfg.Trust == nil {
 		g.log.Info("guard started", "issuer", cfg.Issuer, "audiences", cfg.Audiences, "without_feed", withoutFeed(cfg))
 	}
@@ -139,7 +140,7 @@ func (g *Guard) Status() Status {
 		AsOf:        asOf,
 		Lag:         lag(asOf, time.Now()),
 		Revocations: g.trust.Revocations().Len(),
-		Requests:    g.live.len(),
+		Requests:    g.live.len() + g.nursery.len(),
 	}
 	if f, ok := g.trust.(*issuer.Follower); ok {
 		st := f.Status()

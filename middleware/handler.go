@@ -11,12 +11,7 @@ import (
 // session.
 func (g *Guard) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := g.Check(r)
-		if err != nil {
-			g.Refuse(w, r, err)
-			return
-		}
-		g.serve(w, r, s, next)
+		g.serve(w, r, next, g.Refuse)
 	})
 }
 
@@ -25,26 +20,31 @@ func (g *Guard) Handler(next http.Handler) http.Handler {
 // for its sender believes to be somebody.
 func (g *Guard) Optional(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s, err := g.Check(r)
-		switch {
-		case errors.Is(err, ErrNoCredential):
-			next.ServeHTTP(w, r)
-		case err != nil:
+		g.serve(w, r, next, func(w http.ResponseWriter, r *http.Request, err error) {
+			if errors.Is(err, ErrNoCredential) {
+				next.ServeHTTP(w, r)
+				return
+			}
 			g.Refuse(w, r, err)
-		default:
-			g.serve(w, r, s, next)
-		}
+		})
 	})
 }
 
-// serve lets a checked request through, in a context that ends with s.
-func (g *Guard) serve(w http.ResponseWriter, r *http.Request, s *Session, next http.Handler) {
-	ctx, v, err := g.enter(r.Context(), r.Method, r.URL.Path, s)
+// serve judges a request and lets it through, in a context that ends with its
+// session. Beside that context it makes nothing but a request for it.
+func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler, refuse func(http.ResponseWriter, *http.Request, error)) {
+	now := time.Now()
+	is, lag, err := g.decide(r, now)
 	if err != nil {
-		g.Refuse(w, r, err)
+		g.note(r.Context(), err)
+		refuse(w, r, refusal(err))
 		return
 	}
-	v.serve(ctx, w, r, next)
+	v := new(visit)
+	is.fill(&v.first, lag)
+	v.session.Store(&v.first.Session)
+	v.enter(r.Context(), g, r.Method, r.URL.Path, now)
+	v.serve(w, r, next)
 }
 
 // RequireScope lets only sessions through that carry every one of the scopes.

@@ -51,10 +51,8 @@ func raceOnce(t *testing.T, l *localTrust, g *Guard, first, second *tokens.Claim
 	for i := range visits {
 		done.Go(func() {
 			<-start
-			_, v, err := g.enter(t.Context(), "GET", "/", newSession(first, "", nil, 0))
-			if err != nil {
-				return
-			}
+			v := visitOf(t.Context(), g, newSession(first, "", nil, 0))
+			v.watch()
 			visits[i] = v
 			if i%2 == 0 {
 				return
@@ -81,8 +79,7 @@ func raceOnce(t *testing.T, l *localTrust, g *Guard, first, second *tokens.Claim
 		if dead := g.live.revoked(s.claims); !errors.Is(cause, dead) {
 			t.Errorf("an entry of type %v: the list says %v, the handle ended with %v", e.Type, dead, cause)
 		}
-		v.cancel(nil)
-		v.leave()
+		v.done()
 	}
 	if n := g.live.len(); n != 0 || len(g.live.heads) != 0 {
 		t.Errorf("%d visits and %d lists are left", n, len(g.live.heads))

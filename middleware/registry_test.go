@@ -1,6 +1,8 @@
 package middleware
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -27,13 +29,10 @@ func TestNoRequestSlipsThroughWhileItsSessionIsRevoked(t *testing.T) {
 		s := newSession(c, "", nil, 0)
 		for range 2 {
 			done.Go(func() {
-				ctx, v, err := g.enter(t.Context(), "GET", "/", s)
-				if err != nil {
-					return
-				}
-				defer v.leave()
+				v := visitOf(t.Context(), g, s)
+				defer v.done()
 				select {
-				case <-ctx.Done():
+				case <-v.Done():
 				case <-time.After(10 * time.Second):
 					t.Error("a revoked session is still served")
 				}
@@ -49,22 +48,23 @@ func TestNoRequestSlipsThroughWhileItsSessionIsRevoked(t *testing.T) {
 	}
 }
 
-// The second look into the list, after the registration, has to find what came
-// after the first.
-func TestARevocationBetweenCheckAndRegistrationIsFound(t *testing.T) {
+// The look into the list after the registration has to find what came after the
+// one before: however late a handler asks.
+func TestARevocationBeforeAHandlerAsksIsFound(t *testing.T) {
 	l := newLocalTrust(t)
 	g := localGuard(t, l, nil)
-	r := bearerRequest(l.token(t))
-	s, err := g.Check(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := s.Claims()
-	l.apply(revocation.SessionEntry(c.SessionID, time.Now(), time.Now().Add(time.Hour)))
-	w := httptest.NewRecorder()
-	g.serve(w, r, s, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("served") }))
-	if w.Code != http.StatusUnauthorized || g.live.len() != 0 {
-		t.Errorf("answer %d, %d visits left", w.Code, g.live.len())
+	c := l.claims()
+	g.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		l.apply(revocation.SessionEntry(c.SessionID, time.Now(), time.Now().Add(time.Hour)))
+		if n := g.live.len(); n != 0 {
+			t.Errorf("%d visits are watched before anybody has asked", n)
+		}
+		if err := r.Context().Err(); err == nil || !errors.Is(context.Cause(r.Context()), ErrRevoked) {
+			t.Errorf("%v, because of %v", err, context.Cause(r.Context()))
+		}
+	})).ServeHTTP(httptest.NewRecorder(), bearerRequest(l.tokenOf(t, c, nil)))
+	if n := g.live.len() + g.nursery.len(); n != 0 || len(g.live.heads) != 0 {
+		t.Errorf("%d visits and %d lists are left", n, len(g.live.heads))
 	}
 }
 
@@ -154,19 +154,14 @@ func BenchmarkGuard(b *testing.B) {
 	for _, open := range []int{0, 10_000} {
 		b.Run(fmt.Sprintf("enter beside %d", open), func(b *testing.B) {
 			for range open {
-				_, v, err := g.enter(b.Context(), "GET", "/", newSession(l.claims(), "", nil, 0))
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer v.leave()
+				v := visitOf(b.Context(), g, newSession(l.claims(), "", nil, 0))
+				v.watch()
+				defer v.done()
 			}
 			for b.Loop() {
-				_, v, err := g.enter(b.Context(), "GET", "/", s)
-				if err != nil {
-					b.Fatal(err)
-				}
-				v.cancel(nil)
-				v.leave()
+				v := visitOf(b.Context(), g, s)
+				v.watch()
+				v.done()
 			}
 		})
 	}

@@ -61,6 +61,7 @@ func (g *Guard) judgeBearer(token string, now time.Time) (*Session, error) {
 // is asked again once the new targets are registered: what is revoked in the
 // same moment is found here, or finds the visit.
 func (v *visit) renew(s *Session) error {
+	v.watch()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	old := v.session.Load()

@@ -50,8 +50,12 @@ func (s *Session) HasRole(role string) bool { return slices.Contains(s.Roles, ro
 // next request does not see.
 func (v *verified) session(lag time.Duration) *Session {
 	s := new(ownSession)
-	s.fill(v.claims, v.id, v.token, v.data, lag)
+	v.fill(s, lag)
 	return &s.Session
+}
+
+func (v *verified) fill(s *ownSession, lag time.Duration) {
+	s.fill(v.claims, v.id, v.token, v.data, lag)
 }
 
 // ownSession is a session with room for its lists, so that mostly it takes one
