@@ -40,6 +40,7 @@ func contenders() (all []*contender, stop func(), err error) {
 		add(&contender{name: name, handler: h, good: []*http.Request{bearer(token)}, bad: bearer(bad)}, failed)
 	}
 	add(a.hot(token, bad))
+	add(a.check(token, bad))
 	add(a.cold("Sealring's guard, tokens that it has not seen, ES256"))
 	one("a bare ES256 signature check, the limit of all that follow", rawES256(a.public.(*ecdsa.PublicKey), token), nil)
 	all[len(all)-1].bad = nil // it looks at no request
@@ -50,7 +51,7 @@ func contenders() (all []*contender, stop func(), err error) {
 	one("lestrrat-go/jwx by hand", jwx(a.public), nil)
 	h, failed = auth0(a.public)
 	one("auth0/go-jwt-middleware", h, failed)
-	one("go-chi/jwtauth", chi(a.public), nil)
+	one("go-chi/jwtauth", chiJWT(a.public), nil)
 	add(secureCookie())
 	add(redisGet(client))
 	add(scsRedis(client))

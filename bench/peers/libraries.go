@@ -136,8 +136,8 @@ func auth0(public any) (http.Handler, error) {
 	return m.CheckJWT(served), nil
 }
 
-// chi leaves issuer and audience to options of jwx.
-func chi(public any) http.Handler {
+// chiJWT leaves issuer and audience to options of jwx.
+func chiJWT(public any) http.Handler {
 	ja := jwtauth.New("ES256", nil, public)
 	return jwtauth.Verifier(ja)(jwtauth.Authenticator(ja)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, _, err := jwtauth.FromContext(r.Context())

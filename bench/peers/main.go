@@ -14,6 +14,8 @@ import (
 	"os"
 	"runtime"
 	"time"
+
+	"github.com/sealring-dev/sealring/keys"
 )
 
 func main() {
@@ -43,6 +45,15 @@ func run(rounds int, turn time.Duration, svg string) error {
 	fmt.Printf("%s %s/%s, %d cores; medians of %d turns, each of them between the others'\n\n",
 		runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), rounds)
 	printTable(os.Stdout, all)
+	a, err := newAuth(keys.ES256)
+	if err != nil {
+		return err
+	}
+	bare, guarded, ratio, err := throughput(a, rounds, 10*turn)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nA chi service on loopback: %.0f requests a second bare, %.0f behind the guard, %.3f of them\n", bare, guarded, ratio)
 	if svg == "" {
 		return nil
 	}

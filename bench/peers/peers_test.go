@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sealring-dev/sealring/keys"
 )
 
 // Everybody who takes part serves a good request and refuses a bad one, and is in
@@ -37,6 +39,13 @@ func TestEverybodyKnowsWhoIsLoggedIn(t *testing.T) {
 		if !strings.Contains(table.String(), c.name) || c.median() <= 0 {
 			t.Errorf("%s: %v", c.name, c.median())
 		}
+	}
+	a, err := newAuth(keys.ES256)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, ratio, err := throughput(a, 1, 50*time.Millisecond); err != nil || ratio <= 0 {
+		t.Errorf("a service on loopback: %v, %v", ratio, err)
 	}
 	for d := xml.NewDecoder(bytes.NewReader(plot(all))); ; {
 		if _, err := d.Token(); errors.Is(err, io.EOF) {

@@ -113,6 +113,25 @@ func (a *auth) hot(token, bad string) (*contender, error) {
 	return &contender{name: hotName, handler: g.Handler(served), good: []*http.Request{bearer(token)}, bad: bearer(bad)}, nil
 }
 
+// check is the guard's decision alone, without the context that ends with the
+// session.
+func (a *auth) check(token, bad string) (*contender, error) {
+	g, err := a.guard()
+	if err != nil {
+		return nil, err
+	}
+	return &contender{
+		name: "its decision alone (`guard.Check`)", good: []*http.Request{bearer(token)}, bad: bearer(bad),
+		handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if _, err := g.Check(r); err != nil {
+				w.WriteHeader(http.StatusUnauthorized)
+				return
+			}
+			served(w, r)
+		}),
+	}, nil
+}
+
 // cold is the guard and tokens that it has not seen.
 func (a *auth) cold(name string) (*contender, error) {
 	c := &contender{name: name}
