@@ -16,6 +16,7 @@ full: needs ## the proofs at full size, about 17 minutes
 	go test -v -timeout 60m -run 'NoKeySealsMoreThanItMay' ./authsvc -rapid.checks 20000
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'OnlyTheRevokedSubjectsStreams' ./middleware
 	SEALRING_FULL=1 go test -v -timeout 60m ./bench/feedsim
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'ItAcceptsExactly' ./keys/edtable
 	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
 	go test -run '^$$' -bench 'Verify|Hostile|Open' -benchmem -count 5 ./tokens
 

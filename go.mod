@@ -3,6 +3,7 @@ module github.com/sealring-dev/sealring
 go 1.26.0
 
 require (
+	filippo.io/edwards25519 v1.2.0
 	github.com/fsnotify/fsnotify v1.10.1
 	github.com/getkin/kin-openapi v0.152.0
 	github.com/go-chi/chi/v5 v5.5.0

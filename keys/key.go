@@ -2,11 +2,14 @@ package keys
 
 import (
 	"crypto"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"time"
+
+	"github.com/sealring-dev/sealring/keys/edtable"
 )
 
 // Purpose is the one thing a key may be used for. A key of one purpose is
@@ -119,10 +122,14 @@ type material struct {
 	external bool             // the private half lives in a KMS or HSM and is never written
 	public   crypto.PublicKey // nil for a sealing key
 	secret   []byte           // nil for a signing key; 32 bytes
+	table    *edtable.Key     // that verifies for public; nil unless it is an ed25519.PublicKey
 	print    string           // the RFC 7638 thumbprint of public or secret, also once the latter is erased
 }
 
 func hide(m material) **material {
+	if public, ok := m.public.(ed25519.PublicKey); ok && m.table == nil {
+		m.table = edtable.New(public)
+	}
 	p := &m
 	return &p
 }
@@ -140,6 +147,10 @@ func (k Key) material() material {
 func (k Key) Public() crypto.PublicKey {
 	return k.material().public
 }
+
+// Table returns what verifies EdDSA signatures in a third of the time once there
+// are many, nil for a key of another algorithm.
+func (k Key) Table() *edtable.Key { return k.material().table }
 
 // Signer returns the private half, or nil where it is not held. It may be a
 // KMS or PKCS#11 key.

@@ -90,6 +90,11 @@ type Config struct {
 	// timeouts. Redirects are never followed, whatever it says.
 	HTTP *http.Client
 
+	// NoTables verifies EdDSA signatures by crypto/ed25519 alone. False: a key that
+	// verifies many gets a table of half a megabyte, with which each takes a third
+	// of the time (see keys/edtable).
+	NoTables bool
+
 	// Logger takes state changes of the feed and, at debug level, the reasons
 	// of refusals; never a token or a secret. Nil: slog.Default.
 	Logger *slog.Logger

@@ -50,7 +50,7 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 		cfg:     cfg,
 		log:     cfg.Logger,
 		trust:   trust,
-		expect:  tokens.Expect{Issuer: cfg.Issuer, Audiences: cfg.Audiences, Leeway: cfg.ClockSkew},
+		expect:  tokens.Expect{Issuer: cfg.Issuer, Audiences: cfg.Audiences, Leeway: cfg.ClockSkew, NoTables: cfg.NoTables},
 		cookies: cfg.Trust != nil || cfg.Client.ID != "",
 		origins: origins,
 		realm:   cfg.Audiences[0],

@@ -263,3 +263,23 @@ func TestTheWindowIsWhereVerifyAccepts(t *testing.T) {
 		})
 	}
 }
+
+// A key that verifies many does so by a table. What is accepted stays the same, and
+// the table can be done without.
+func TestAnEdDSAKeyThatVerifiesManyIsAsStrict(t *testing.T) {
+	f := setup(t)
+	raw := must[string](t)(tokens.Sign(annsClaims(), f.ed))
+	forged := raw[:len(raw)-86] + strings.Repeat("A", 86)
+	for _, without := range []bool{false, true} {
+		expect := orders()
+		expect.NoTables = without
+		for n := range 250 {
+			if _, err := tokens.Verify(raw, f.src, expect, noon); err != nil {
+				t.Fatalf("the %d-th time: %v", n, err)
+			}
+			if _, err := tokens.Verify(forged, f.src, expect, noon); reasonOf(err) != tokens.BadSignature {
+				t.Fatalf("forged, the %d-th time: %v", n, err)
+			}
+		}
+	}
+}
