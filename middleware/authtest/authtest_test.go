@@ -2,50 +2,27 @@ package authtest_test
 
 import (
 	"bufio"
-	"context"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/middleware/authtest"
+	"github.com/sealring-dev/sealring/tokens"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // service is what a user of this package would test: a handler behind a guard.
-func service(t *testing.T, iss *authtest.Issuer) http.Handler {
-	t.Helper()
-	guard, err := middleware.New(context.Background(), middleware.Config{
-		Issuer:   iss.URL,
-		Audience: iss.Audience,
-		Client:   middleware.Client{ID: iss.ClientID, Secret: iss.ClientSecret},
-		Logger:   slog.New(slog.DiscardHandler),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(guard.Close)
-	eventually(t, guard.Ready)
+func service(guard *middleware.Guard) http.Handler {
 	return guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s, _ := middleware.FromContext(r.Context())
 		w.Header().Set("Subject", s.Subject)
 	}))
-}
-
-func eventually(t *testing.T, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("never")
-		}
-	}
 }
 
 func get(h http.Handler, token string) *http.Response {
@@ -58,13 +35,50 @@ func get(h http.Handler, token string) *http.Response {
 
 func TestAUsersTestOfAProtectedHandler(t *testing.T) {
 	iss := authtest.New(t)
-	h := service(t, iss)
+	guard := iss.Guard()
+	h := service(guard)
 	token := iss.Token(authtest.Subject("ben"))
 	if resp := get(h, token); resp.StatusCode != http.StatusOK || resp.Header.Get("Subject") != "ben" {
 		t.Fatalf("answer %d for %q", resp.StatusCode, resp.Header.Get("Subject"))
 	}
 	iss.Revoke(token)
-	eventually(t, func() bool { return get(h, token).StatusCode == http.StatusUnauthorized })
+	iss.Await(guard)
+	if resp := get(h, token); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("after the logout: answer %d", resp.StatusCode)
+	}
+}
+
+// Await is what makes a test certain: without it these would be right sometimes.
+func TestAGuardThatWasWaitedForKnowsAll(t *testing.T) {
+	iss := authtest.New(t)
+	guard := iss.Guard()
+	h := service(guard)
+	for range 50 {
+		token := iss.Token()
+		ctx, leave, err := guard.Enter(t.Context(), token, "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		iss.Revoke(token)
+		iss.Await(guard)
+		if ctx.Err() == nil || get(h, token).StatusCode != http.StatusUnauthorized {
+			t.Fatal("the guard has not heard of the revocation")
+		}
+		leave()
+	}
+	iss.Rotate()
+	iss.Await(guard)
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.AddCookie(iss.Cookie())
+	if _, err := guard.Check(r); err != nil {
+		t.Errorf("with the new keys: %v", err)
+	}
+	old := iss.Token()
+	iss.RevokeKey()
+	iss.Await(guard)
+	if get(h, old).StatusCode != http.StatusUnauthorized || get(h, iss.Token()).StatusCode != http.StatusOK {
+		t.Error("the guard has not heard of the key's end")
+	}
 }
 
 func TestAnUnknownPositionIsAnsweredWithAReset(t *testing.T) {
@@ -92,12 +106,17 @@ func TestAnUnknownPositionIsAnsweredWithAReset(t *testing.T) {
 
 func TestOneTokenCanBeRevokedWithoutItsSession(t *testing.T) {
 	iss := authtest.New(t)
-	h := service(t, iss)
-	one, other := iss.Token(), iss.Token()
+	guard := iss.Guard()
+	h := service(guard)
+	session := authtest.SessionID(tokens.NewID())
+	one, other := iss.Token(session), iss.Token(session)
 	iss.RevokeToken(one)
-	eventually(t, func() bool { return get(h, one).StatusCode == http.StatusUnauthorized })
+	iss.Await(guard)
+	if resp := get(h, one); resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("the token: answer %d", resp.StatusCode)
+	}
 	if resp := get(h, other); resp.StatusCode != http.StatusOK {
-		t.Errorf("the other token: answer %d", resp.StatusCode)
+		t.Errorf("another of its session: answer %d", resp.StatusCode)
 	}
 }
 

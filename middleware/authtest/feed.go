@@ -22,8 +22,9 @@ type frame struct {
 
 // subscriber is one connection to the feed.
 type subscriber struct {
-	events chan string   // room for more than any test sends
-	gone   chan struct{} // closed: hang up
+	verifier string        // its id; empty: it did not say
+	events   chan string   // room for more than any test sends
+	gone     chan struct{} // closed: hang up
 }
 
 // hangUp ends all connections to the feed.
@@ -49,7 +50,7 @@ func (i *Issuer) tell(event string) {
 // feed serves GET /v1/feed.
 func (i *Issuer) feed(w http.ResponseWriter, r *http.Request) {
 	query := r.URL.Query()
-	s := i.subscribe(query.Get("since"))
+	s := i.subscribe(query.Get("since"), query.Get("verifier"))
 	if s == nil {
 		http.Error(w, "the feed is cut", http.StatusServiceUnavailable)
 		return
@@ -80,13 +81,13 @@ func (i *Issuer) feed(w http.ResponseWriter, r *http.Request) {
 
 // subscribe makes a subscriber that has the first events waiting; nil while
 // the feed is cut.
-func (i *Issuer) subscribe(since string) *subscriber {
+func (i *Issuer) subscribe(since, verifier string) *subscriber {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.cut || i.down {
 		return nil
 	}
-	s := &subscriber{events: make(chan string, 1<<12), gone: make(chan struct{})}
+	s := &subscriber{verifier: verifier, events: make(chan string, 1<<12), gone: make(chan struct{})}
 	s.events <- i.keysEvent()
 	for _, event := range i.missing(since) {
 		s.events <- event
