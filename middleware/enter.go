@@ -5,18 +5,18 @@ import (
 	"time"
 )
 
-// Enter is Handler for what does not come by net/http, such as a gRPC call: it
-// judges an access token, and its session by the rules, and returns a context in
-// which FromContext finds the session and Renew and OnEnd work. That ends with the
-// session, and context.Cause says why. done has to be called when the work in it
-// is over; what names that work in the log. Errors are those of Check, and those of
-// the rules, such as ErrInsufficientScope.
-func (g *Guard) Enter(ctx context.Context, token, what string, rules ...func(*Session) error) (in context.Context, done func(), err error) {
+// Enter is Handler for what does not come by net/http, such as a gRPC call. It
+// judges the values of the call's Authorization header, of which there has to be
+// exactly one, a bearer token, and its session by the rules. It returns a context
+// in which FromContext finds the session, and Renew and OnEnd work; that ends with
+// the session, and context.Cause says why. done has to be called when the work in
+// it is over. what names that work in the log. Errors are those of Check, and those
+// of the rules, such as ErrInsufficientScope.
+func (g *Guard) Enter(ctx context.Context, what string, authorization []string, rules ...Rule) (in context.Context, done func(), err error) {
 	now := time.Now()
-	s, err := g.judgeBearer(token, now)
+	s, err := g.checkBearer(ctx, authorization, now)
 	if err != nil {
-		g.note(ctx, err)
-		return nil, nil, refusal(err)
+		return nil, nil, err
 	}
 	for _, rule := range rules {
 		if err := rule(s); err != nil {
@@ -26,8 +26,28 @@ func (g *Guard) Enter(ctx context.Context, token, what string, rules ...func(*Se
 	v := new(visit)
 	v.session.Store(s)
 	v.enter(ctx, g, "", what, now)
-	for _, rule := range rules {
-		v.ruled(rule)
-	}
+	v.rules = append(v.rules, rules...) // before anybody else has v
 	return v, v.done, nil
+}
+
+// checkBearer is Check of Authorization values alone.
+func (g *Guard) checkBearer(ctx context.Context, authorization []string, now time.Time) (*Session, error) {
+	token, _, err := bearerToken(authorization)
+	if err != nil {
+		return nil, err
+	}
+	s, err := g.judgeBearer(token, now)
+	if err != nil {
+		g.note(ctx, err)
+		return nil, refusal(err)
+	}
+	return s, nil
+}
+
+// Answer returns how Refuse answers an error of this package: the status, and
+// the code of the problem document. It is for who tells a client by another
+// protocol.
+func Answer(err error) (status int, code string) {
+	a := answerTo(err)
+	return a.status, a.code
 }

@@ -50,27 +50,13 @@ func (g *Guard) serve(w http.ResponseWriter, r *http.Request, next http.Handler,
 // RequireScope lets only sessions through that carry every one of the scopes.
 // Where no Handler of this guard stands before it, it is one itself.
 func (g *Guard) RequireScope(scopes ...string) func(http.Handler) http.Handler {
-	return g.require(func(s *Session) error {
-		for _, scope := range scopes {
-			if !s.HasScope(scope) {
-				return &scopeError{scopes}
-			}
-		}
-		return nil
-	})
+	return g.require(Scopes(scopes...))
 }
 
 // RequireRole lets only sessions through that carry every one of the roles.
 // Where no Handler of this guard stands before it, it is one itself.
 func (g *Guard) RequireRole(roles ...string) func(http.Handler) http.Handler {
-	return g.require(func(s *Session) error {
-		for _, role := range roles {
-			if !s.HasRole(role) {
-				return ErrInsufficientRole
-			}
-		}
-		return nil
-	})
+	return g.require(Roles(roles...))
 }
 
 // RequireFresh lets only sessions through whose token, or the revocation list
@@ -85,12 +71,7 @@ func (g *Guard) RequireRole(roles ...string) func(http.Handler) http.Handler {
 // takes to arrive: a shorter d asks for refreshes now and then under a live
 // feed too.
 func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
-	return g.require(func(s *Session) error {
-		if staleness(s.claims, g.trust.AsOf(), time.Now()) > d {
-			return ErrRefreshNeeded
-		}
-		return nil
-	})
+	return g.require(g.Fresh(d))
 }
 
 // RequireRecentLogin lets only sessions through whose user logged in at most d ago
@@ -103,16 +84,11 @@ func (g *Guard) RequireFresh(d time.Duration) func(http.Handler) http.Handler {
 // than the difference from this machine's. A service's own token never passes.
 // A stream that it let in is not renewed (see Renew) once d is over.
 func (g *Guard) RequireRecentLogin(d time.Duration) func(http.Handler) http.Handler {
-	return g.require(func(s *Session) error {
-		if s.ID == "" || time.Since(s.AuthTime) > d {
-			return &loginError{d}
-		}
-		return nil
-	})
+	return g.require(RecentLogin(d))
 }
 
 // require makes a middleware of a rule about sessions.
-func (g *Guard) require(rule func(*Session) error) func(http.Handler) http.Handler {
+func (g *Guard) require(rule Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		ruled := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			v, _ := g.visit(r.Context())

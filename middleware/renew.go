@@ -91,7 +91,7 @@ func (v *visit) renew(s *Session) error {
 }
 
 // ruled notes a rule by which the handler was reached.
-func (v *visit) ruled(rule func(*Session) error) {
+func (v *visit) ruled(rule Rule) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.rules = append(v.rules, rule)

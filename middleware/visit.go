@@ -38,8 +38,8 @@ type visit struct {
 	cause  error                           // why the session has ended; nil: it has not, or nobody has asked
 	users  int                             // the handler, and what is held by OnEnd; 0: over
 	ends   map[*func(error)]func()         // by what OnEnd was given: what lets go of it
-	rules  []func(*Session) error          // by which the handler was reached
-	room   [2]func(*Session) error         // for them
+	rules  []Rule                          // by which the handler was reached
+	room   [2]Rule                         // for them
 }
 
 // enter begins the visit of what was let in at that time.

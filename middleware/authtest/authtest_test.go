@@ -55,7 +55,7 @@ func TestAGuardThatWasWaitedForKnowsAll(t *testing.T) {
 	h := service(guard)
 	for range 50 {
 		token := iss.Token()
-		ctx, leave, err := guard.Enter(t.Context(), token, "/")
+		ctx, leave, err := guard.Enter(t.Context(), "/", []string{"Bearer " + token})
 		if err != nil {
 			t.Fatal(err)
 		}

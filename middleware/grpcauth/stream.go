@@ -28,18 +28,48 @@ func (s *guarded) SendMsg(m any) error {
 // under way ends with the call; its message must not be used any more, as after
 // any error.
 func (s *guarded) do(operation func() error) error {
-	if cause := context.Cause(s.ctx); isOurs(cause) {
-		return toStatus(cause)
-	}
-	done := make(chan error, 1)
-	go func() { done <- operation() }()
-	select {
-	case err := <-done:
+	if err := s.over(); err != nil {
 		return err
+	}
+	done := make(chan result, 1)
+	go func() { done <- caught(operation) }()
+	select {
+	case r := <-done:
+		return r.get()
 	case <-s.ctx.Done():
 	}
-	if cause := context.Cause(s.ctx); isOurs(cause) {
-		return toStatus(cause)
+	if err := s.over(); err != nil {
+		return err
 	}
-	return <-done // the call itself is over
+	return (<-done).get() // the call itself is over, and gRPC knows
+}
+
+// over is why nothing is received or sent any more, if the session has ended.
+func (s *guarded) over() error {
+	if s.ctx.Err() == nil {
+		return nil
+	}
+	if cause := ended(s.ctx); cause != nil {
+		return Refusal(cause)
+	}
+	return nil
+}
+
+// result is what became of an operation: its error, or what it panicked with,
+// which is to reach who called it and not to end the process.
+type result struct {
+	err      error
+	panicked any
+}
+
+func caught(operation func() error) (r result) {
+	defer func() { r.panicked = recover() }()
+	return result{err: operation()}
+}
+
+func (r result) get() error {
+	if r.panicked != nil {
+		panic(r.panicked)
+	}
+	return r.err
 }
