@@ -18,12 +18,17 @@ import (
 // cookieOf is the session cookie of a token.
 func (l *localTrust) cookieOf(tb testing.TB, token string) string {
 	tb.Helper()
+	return l.cookieWith(tb, token, []byte(`{"cart":3}`))
+}
+
+func (l *localTrust) cookieWith(tb testing.TB, token string, data []byte) string {
+	tb.Helper()
 	k, err := l.ring.Current(keys.SessionCookie, time.Now())
 	if err != nil {
 		tb.Fatal(err)
 	}
 	end := time.Now().Add(time.Hour)
-	sealed, err := tokens.SealSession(&tokens.Session{Token: token, Data: []byte(`{"cart":3}`), SessionEnd: end, IdleEnd: end}, k)
+	sealed, err := tokens.SealSession(&tokens.Session{Token: token, Data: data, SessionEnd: end, IdleEnd: end}, k)
 	if err != nil {
 		tb.Fatal(err)
 	}

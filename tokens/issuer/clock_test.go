@@ -353,3 +353,45 @@ func TestAnUnknownClientStillVerifies(t *testing.T) {
 		}
 	})
 }
+
+// The key set can not be had for ten minutes, and the keys are rotated meanwhile. The
+// successor has long been in the set that everybody holds, so nothing it signs is
+// refused, with a feed or without.
+func TestARotationWhileTheKeySetCanNotBeHadRefusesNothing(t *testing.T) {
+	for _, id := range []string{"", "orders"} {
+		t.Run("client "+id, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				time.Sleep(s.ring.Plan().Lead(keys.AccessToken)) // since the ring was made
+				f := s.follow(id)
+				if id != "" {
+					s.live()
+				}
+				synctest.Wait()
+				first := current(t, s.ring, keys.AccessToken)
+				s.answer("*", 500)
+				signed, refused := map[string]int{}, 0
+				for second := range 10 * 60 {
+					if second == 3*60 {
+						ring, err := s.ring.Rotate(keys.AccessToken, keys.Plan{}, time.Now())
+						if err != nil {
+							t.Fatal(err)
+						}
+						s.mu.Lock()
+						s.ring = ring
+						s.mu.Unlock()
+					}
+					for _, k := range []keys.Key{current(t, s.ring, keys.AccessToken), first} { // of a token made now, and of one made before
+						if !holds(f, k) {
+							refused++
+						}
+						signed[k.ID]++
+					}
+					time.Sleep(time.Second)
+				}
+				if refused > 0 || len(signed) != 2 {
+					t.Errorf("%d tokens of %v refused", refused, signed)
+				}
+			})
+		})
+	}
+}
