@@ -27,6 +27,8 @@ type grant struct {
 	data    []byte    // of the session cookie; nil: none
 	version uint32    // of data
 
+	exchanged bool // for another token (RFC 8693)
+
 	paid map[keys.Purpose]keys.Key // with these a part may be sealed once more: see prepay
 }
 

@@ -38,10 +38,12 @@ func (s *Service) token(r *http.Request, retry string) (*reply, error) {
 		return s.tokenForClient(r, req, id, secret)
 	case "refresh_token":
 		return s.tokenForRefresh(r, req, id, secret, retry)
+	case grantExchange:
+		return s.exchange(r, form, id, secret)
 	case "":
 		return nil, oauthInvalid("grant_type is missing")
 	}
-	return nil, &oauthError{400, openapi.OAuthErrorErrorUnsupportedGrantType, "refresh_token and client_credentials are supported"}
+	return nil, &oauthError{400, openapi.OAuthErrorErrorUnsupportedGrantType, "refresh_token, client_credentials and token-exchange are supported"}
 }
 
 // tokenForClient is RFC 6749 §4.4: a service's token for itself.
@@ -153,6 +155,10 @@ func (s *Service) tokenReply(g *grant, now time.Time) (*reply, error) {
 		if body.RefreshToken, err = s.sealRefresh(g, now); err != nil {
 			return nil, err
 		}
+	}
+	if g.exchanged {
+		body.IssuedTokenType = typeAccess
+		return jsonReply(http.StatusOK, body)
 	}
 	if c.SessionID.IsZero() { // a service's own
 		return jsonReply(http.StatusOK, body)

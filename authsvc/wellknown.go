@@ -61,7 +61,7 @@ func (s *Service) metadata(held string) (*reply, error) {
 		IntrospectionEndpoint:             iss + introspectPath,
 		JwksURI:                           iss + "/.well-known/jwks.json",
 		ResponseTypesSupported:            []string{}, // there is no authorization endpoint
-		GrantTypesSupported:               []string{"refresh_token", "client_credentials"},
+		GrantTypesSupported:               []string{"refresh_token", "client_credentials", grantExchange},
 		TokenEndpointAuthMethodsSupported: publicToo,
 
 		RevocationEndpointAuthMethodsSupported:    publicToo,

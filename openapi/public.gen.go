@@ -98,6 +98,7 @@ const (
 	OAuthErrorErrorInvalidGrant           OAuthErrorError = "invalid_grant"
 	OAuthErrorErrorInvalidRequest         OAuthErrorError = "invalid_request"
 	OAuthErrorErrorInvalidScope           OAuthErrorError = "invalid_scope"
+	OAuthErrorErrorInvalidTarget          OAuthErrorError = "invalid_target"
 	OAuthErrorErrorServerError            OAuthErrorError = "server_error"
 	OAuthErrorErrorTemporarilyUnavailable OAuthErrorError = "temporarily_unavailable"
 	OAuthErrorErrorUnauthorizedClient     OAuthErrorError = "unauthorized_client"
@@ -114,6 +115,8 @@ func (e OAuthErrorError) Valid() bool {
 	case OAuthErrorErrorInvalidRequest:
 		return true
 	case OAuthErrorErrorInvalidScope:
+		return true
+	case OAuthErrorErrorInvalidTarget:
 		return true
 	case OAuthErrorErrorServerError:
 		return true
@@ -758,13 +761,20 @@ type TokenQuery struct {
 
 // TokenRequest unknown parameters are ignored (RFC 6749 section 3.2)
 type TokenRequest struct {
+	// Audience RFC 8693: what the new token is for
+	Audience     string `json:"audience,omitempty"`
 	ClientID     string `json:"client_id,omitempty"`
 	ClientSecret string `json:"client_secret,omitempty"`
 
 	// GrantType Example: client_credentials
-	GrantType    string `json:"grant_type"`
-	RefreshToken string `json:"refresh_token,omitempty"`
-	Scope        string `json:"scope,omitempty"`
+	GrantType          string `json:"grant_type"`
+	RefreshToken       string `json:"refresh_token,omitempty"`
+	RequestedTokenType string `json:"requested_token_type,omitempty"`
+	Scope              string `json:"scope,omitempty"`
+
+	// SubjectToken RFC 8693: the access token to exchange
+	SubjectToken     string `json:"subject_token,omitempty"`
+	SubjectTokenType string `json:"subject_token_type,omitempty"`
 }
 
 // TokenResponse defines model for TokenResponse.
@@ -773,9 +783,12 @@ type TokenResponse struct {
 	ExpiresIn   int64  `json:"expires_in"`
 
 	// IdleExpiresIn seconds until the session ends unless it is refreshed; absent for a service's own token
-	IdleExpiresIn int64  `json:"idle_expires_in,omitempty"`
-	RefreshToken  string `json:"refresh_token,omitempty"`
-	Scope         string `json:"scope,omitempty"`
+	IdleExpiresIn int64 `json:"idle_expires_in,omitempty"`
+
+	// IssuedTokenType RFC 8693: of an exchange
+	IssuedTokenType string `json:"issued_token_type,omitempty"`
+	RefreshToken    string `json:"refresh_token,omitempty"`
+	Scope           string `json:"scope,omitempty"`
 
 	// SessionExpiresIn seconds until the session ends whatever happens; absent for a service's own token
 	SessionExpiresIn int64                  `json:"session_expires_in,omitempty"`
