@@ -133,3 +133,36 @@ func TestTheFeedWantsAClient(t *testing.T) {
 		}
 	}
 }
+
+// A service under test calls the next one, and is refused there without a token of
+// its own kind.
+func TestATokenIsExchanged(t *testing.T) {
+	iss := authtest.New(t)
+	guard := iss.Guard()
+	var got string
+	next := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Get("Authorization") }))
+	defer next.Close()
+	client := &http.Client{Transport: guard.Next("stock", nil)}
+	defer client.CloseIdleConnections()
+	token := iss.Token(authtest.Subject("ann"))
+	h := guard.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		out, _ := http.NewRequestWithContext(r.Context(), http.MethodGet, next.URL, nil)
+		resp, err := client.Do(out)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = resp.Body.Close()
+	}))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token)
+	for range 2 {
+		h.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if got == "" || got == "Bearer "+token {
+		t.Errorf("the next service got %q", got)
+	}
+	if n := iss.Requests(authtest.TokenPath); n != 1 {
+		t.Errorf("asked %d times", n)
+	}
+}

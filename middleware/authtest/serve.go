@@ -25,6 +25,7 @@ func (i *Issuer) handler() http.Handler {
 	mux.HandleFunc("GET "+SessionKeysPath, i.authenticated(i.cookieKeys))
 	mux.HandleFunc("GET "+FeedPath, i.authenticated(i.feed))
 	mux.HandleFunc("POST "+HeldPath, i.authenticated(i.held))
+	mux.HandleFunc("POST "+TokenPath, i.authenticated(i.exchange))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i.mu.Lock()
 		i.requests[r.URL.Path]++

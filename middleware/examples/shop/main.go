@@ -1,5 +1,6 @@
 // Shop is a chi service behind a guard: pages for browsers, an API for programs, a
-// payment that wants a recent login, and the probes of its own health.
+// payment that wants a recent login, a call to the next service, and the probes of
+// its own health.
 //
 //	SEALRING_ISSUER=http://localhost:8080 SEALRING_CLIENT_ID=demo SEALRING_CLIENT_SECRET=… go run ./shop
 package main
@@ -8,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log"
 	"net/http"
 	"os"
@@ -29,10 +31,13 @@ func main() {
 		log.Fatal(err)
 	}
 	defer guard.Close()
-	log.Fatal(http.ListenAndServe("127.0.0.1:8084", routes(guard)))
+	log.Fatal(http.ListenAndServe("127.0.0.1:8084", routes(guard, os.Getenv("STOCK_URL"))))
 }
 
-func routes(guard *middleware.Guard) http.Handler {
+// routes are those of the shop. stock is the URL of the next service, which has the
+// audience stock.
+func routes(guard *middleware.Guard, stock string) http.Handler {
+	s := &shop{&http.Client{Transport: guard.Next("stock", nil), Timeout: 5 * time.Second}, stock}
 	r := chi.NewRouter()
 	r.Get("/readyz", ready(guard))
 	r.Get("/statusz", status(guard))
@@ -40,7 +45,7 @@ func routes(guard *middleware.Guard) http.Handler {
 	r.Group(func(r chi.Router) {
 		r.Use(guard.Handler)
 		r.Get("/cart", cart)
-		r.With(guard.RequireRole("clerk")).Get("/stock", say("stock"))
+		r.With(guard.RequireRole("clerk")).Get("/stock", s.left)
 		r.With(guard.RequireScope("orders:write")).Post("/orders", say("ordered"))
 		r.With(guard.RequireRecentLogin(5*time.Minute)).Post("/pay", say("paid"))
 	})
@@ -63,6 +68,30 @@ func cart(w http.ResponseWriter, r *http.Request) {
 
 func say(what string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, what) }
+}
+
+// shop calls another service for its users.
+type shop struct {
+	client *http.Client
+	stock  string
+}
+
+// left asks the next service, with a token of this request's session for that
+// service alone.
+func (s *shop) left(w http.ResponseWriter, r *http.Request) {
+	req, err := http.NewRequestWithContext(r.Context(), http.MethodGet, s.stock, nil)
+	if err != nil {
+		http.Error(w, "no stock", http.StatusInternalServerError)
+		return
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		http.Error(w, "the stock can not be asked", http.StatusBadGateway)
+		return
+	}
+	defer resp.Body.Close()
+	w.WriteHeader(resp.StatusCode)
+	_, _ = io.Copy(w, resp.Body) // a client that has gone needs no answer
 }
 
 // ready is for a readiness probe: false until the guard can judge, and true from

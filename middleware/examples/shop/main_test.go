@@ -8,12 +8,31 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sealring-dev/sealring/middleware"
 	"github.com/sealring-dev/sealring/middleware/authtest"
 )
 
+// stockOf is the next service, which takes tokens for itself alone.
+func stockOf(t *testing.T, iss *authtest.Issuer) http.Handler {
+	cfg := iss.Config()
+	cfg.Audience = "stock"
+	guard, err := middleware.New(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(guard.Close)
+	iss.Await(guard)
+	return guard.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s, _ := middleware.FromContext(r.Context())
+		_, _ = io.WriteString(w, "7 left for "+s.Subject)
+	}))
+}
+
 func TestTheShopServesWhoMayBeServed(t *testing.T) {
 	iss := authtest.New(t)
-	shop := httptest.NewServer(routes(iss.Guard()))
+	stock := httptest.NewServer(stockOf(t, iss))
+	defer stock.Close()
+	shop := httptest.NewServer(routes(iss.Guard(), stock.URL))
 	defer shop.Close()
 	ann := iss.Token(authtest.Subject("ann"))
 	for _, c := range []struct{ ask, token, want string }{
@@ -24,7 +43,7 @@ func TestTheShopServesWhoMayBeServed(t *testing.T) {
 		{"GET /cart", "", "401 "},
 		{"GET /cart", ann, "200 cart of ann"},
 		{"GET /stock", ann, "403 "},
-		{"GET /stock", iss.Token(authtest.Roles("clerk")), "200 stock"},
+		{"GET /stock", iss.Token(authtest.Subject("bob"), authtest.Roles("clerk")), "200 7 left for bob"},
 		{"POST /orders", ann, "403 "},
 		{"POST /orders", iss.Token(authtest.Scope("orders:write")), "200 ordered"},
 		{"POST /pay", ann, "200 paid"},
