@@ -63,7 +63,7 @@ func drawData(t *rapid.T) doc {
 func drawSchema(t *rapid.T, depth int) doc {
 	kinds := []string{"text", "pattern", "enum", "const", "integer", "number", "boolean", "null", "format", "ref"}
 	if depth > 0 {
-		kinds = append(kinds, "array", "object", "map", "any", "set")
+		kinds = append(kinds, "array", "object", "map", "named", "any", "set", "row")
 	}
 	switch rapid.SampledFrom(kinds).Draw(t, "kind") {
 	case "text":
@@ -94,6 +94,12 @@ func drawSchema(t *rapid.T, depth int) doc {
 	case "map":
 		return doc{"type": "object", "maxProperties": rapid.IntRange(0, 3).Draw(t, "maxProperties"),
 			"propertyNames": doc{"minLength": 2, "maxLength": 5}, "additionalProperties": drawSchema(t, depth-1)}
+	case "named":
+		return doc{"type": "object", "maxProperties": rapid.IntRange(0, 3).Draw(t, "maxProperties"),
+			"patternProperties": doc{"^[x-zà-ÿ]{1,2}$": drawSchema(t, depth-1)}, "additionalProperties": false}
+	case "row":
+		return doc{"type": "array", "uniqueItems": true, "items": false,
+			"prefixItems": []any{doc{"type": "boolean"}, doc{"type": "null"}, doc{"enum": []any{"x", "zzzzzzzzz", 4}}}}
 	case "any":
 		return doc{"anyOf": []any{drawSchema(t, depth-1), drawSchema(t, depth-1)}}
 	}
@@ -181,6 +187,10 @@ func drawText(t *rapid.T, most int) string {
 }
 
 func drawArray(t *rapid.T, d doc) []any {
+	if d["prefixItems"] != nil {
+		row := []any{rapid.Bool().Draw(t, "boolean"), nil, rapid.SampledFrom([]any{"x", "zzzzzzzzz", 4}).Draw(t, "one of")}
+		return row[:rapid.IntRange(0, 3).Draw(t, "items")]
+	}
 	if d["uniqueItems"] == true {
 		return rapid.SliceOfNDistinct(rapid.SampledFrom(d["items"].(doc)["enum"].([]any)), 0, min(4, d["maxItems"].(int)), rapid.ID).Draw(t, "set")
 	}
@@ -197,6 +207,11 @@ func drawMembers(t *rapid.T, d doc) doc {
 	for _, name := range slices.Sorted(maps.Keys(properties)) {
 		if rapid.IntRange(0, 4).Draw(t, "there") > 0 {
 			value[name] = drawValue(t, properties[name].(doc))
+		}
+	}
+	if inner, ok := d["patternProperties"].(doc); ok {
+		for _, name := range rapid.SliceOfNDistinct(rapid.StringMatching("[x-zà-ÿ]{1,2}"), 0, d["maxProperties"].(int), rapid.ID).Draw(t, "names") {
+			value[name] = drawValue(t, inner["^[x-zà-ÿ]{1,2}$"].(doc))
 		}
 	}
 	if inner, ok := d["additionalProperties"].(doc); ok {

@@ -1,6 +1,8 @@
 package sessionschema
 
 import (
+	"cmp"
+	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,42 +26,40 @@ type Largest struct {
 
 // Largest looks at type, enum, const, $ref, allOf, anyOf and oneOf; maxLength,
 // pattern (from ^ to $) and the formats date, uuid, ipv4 and ipv6 of texts; maxItems,
-// items and prefixItems of arrays; properties, additionalProperties, maxProperties
-// and propertyNames of objects; minimum and maximum of integers. A number that is
-// no integer counts 32 bytes, the most that any may have.
+// items and prefixItems of arrays; properties, additionalProperties,
+// patternProperties, maxProperties and propertyNames of objects; minimum and maximum
+// of integers. A number that is no integer counts 32 bytes, the most that any may
+// have. Of what no cookie has room for, Session has as much as no cookie has room
+// for.
 func (s *Schema) Largest() Largest {
 	var l Largest
-	claim := func(name string, in terms) []any {
-		schema := s.root.Properties[name]
-		if schema == nil {
-			if !closed(s.root) {
-				l.Unbounded = append(l.Unbounded, "/"+name)
-			}
-			return nil
+	left := maxSteps
+	claim := func(name string, in terms) extent {
+		e := extent{none: true}
+		if schema := s.root.Properties[name]; schema != nil {
+			e = walk{terms: in, left: &left}.extent(schema, "/"+name)
+		} else if !closed(s.root) {
+			e = unbounded("/" + name)
 		}
-		e := walk{terms: in}.extent(schema, "/"+name)
 		l.Unbounded = append(l.Unbounded, e.open...)
-		if list, ok := e.value.([]any); ok {
-			return list
-		}
-		return []any{e.value}
+		return e
 	}
 	x := &l.Session
-	x.Subject, _ = claim(subject, claimTerms{})[0].(string)
-	x.Audience = strs(claim(audience, claimTerms{}))
-	x.Scope = strs(claim(scope, scopeTerms{}))
-	x.Roles = strs(claim(roles, claimTerms{}))
-	if value := claim(data, dataTerms{}); len(l.Unbounded) == 0 && len(value) == 1 {
-		if object, ok := value[0].(map[string]any); ok {
-			x.Data = encode(object)
-		}
+	x.Subject, _ = claim(subject, claimTerms{}).value.(string)
+	x.Audience = claim(audience, claimTerms{}).texts()
+	x.Scope = claim(scope, scopeTerms{}).texts()
+	x.Roles = claim(roles, claimTerms{}).texts()
+	if e := claim(data, dataTerms{}); l.Unbounded == nil && !e.none {
+		x.Data = e.object()
 	}
 	slices.Sort(l.Unbounded)
+	l.Unbounded = slices.Compact(l.Unbounded)
 	return l
 }
 
-func strs(values []any) (out []string) {
-	for _, v := range values {
+func (e extent) texts() (out []string) {
+	list, _ := e.value.([]any)
+	for _, v := range list {
 		if s, ok := v.(string); ok {
 			out = append(out, s)
 		}
@@ -67,11 +67,36 @@ func strs(values []any) (out []string) {
 	return out
 }
 
+// object is data of that size. It is the largest value, unless no data is like
+// that: it is too deep, say, or the names of two members came out the same.
+func (e extent) object() json.RawMessage {
+	if object, ok := e.value.(map[string]any); ok {
+		plain, err := authsvc.PlainData(encode(object))
+		if err == nil && len(plain) == e.size {
+			return plain
+		}
+	}
+	switch {
+	case e.size <= len(`{}`):
+		return json.RawMessage(`{}`)
+	case e.size < len(`{"":""}`):
+		return json.RawMessage(`{"":0}`)
+	}
+	return encode(map[string]any{"": strings.Repeat("x", e.size-len(`{"":""}`))})
+}
+
 // closed: no member but those that are named.
 func closed(s *jsonschema.Schema) bool {
 	no, ok := s.AdditionalProperties.(bool)
-	return ok && !no
+	return ok && !no && len(s.PatternProperties) == 0
 }
+
+// maxSteps is how many parts of a schema are looked at, each as often as it is
+// come to by a $ref: more, and what is left is said to have no bound.
+const maxSteps = 1 << 16
+
+// enough is more than a cookie has room for, whatever else is in it.
+const enough = 2 * maxText
 
 // extent is how large a value can be at most, and one that is as large; or the
 // places that make it unbounded.
@@ -93,6 +118,7 @@ func unbounded(at string) extent {
 type walk struct {
 	terms
 	within []*jsonschema.Schema // that it is in, which may lead to themselves
+	left   *int                 // steps
 }
 
 // extent is the least that any of a schema's keywords allows.
@@ -103,7 +129,7 @@ func (w walk) extent(s *jsonschema.Schema, at string) extent {
 		}
 		return extent{none: true}
 	}
-	if slices.Contains(w.within, s) {
+	if *w.left--; *w.left < 0 || slices.Contains(w.within, s) {
 		return unbounded(at)
 	}
 	w.within = append(slices.Clip(w.within), s)
@@ -224,34 +250,35 @@ func (w walk) array(s *jsonschema.Schema, at string) extent {
 	if n < 0 {
 		return unbounded(at + " (maxItems)")
 	}
-	all := extent{size: w.listSize(0), value: []any{}}
-	list := []any{}
-	total := 0
-	for i := range n {
-		item := rest
-		if i < len(fixed) {
-			item = fixed[i]
-		}
-		e := w.extent(item, at+"/"+digits(i, len(fixed)))
-		if e.none {
-			break
+	list, total := []any{}, 0
+	var other *extent // of those after the first, which are alike
+	for i := 0; i < n && total <= enough; i++ {
+		e, j := extent{}, i-len(fixed)
+		switch {
+		case j < 0:
+			e = w.extent(fixed[i], at+"/"+strconv.Itoa(i))
+		case other == nil:
+			e = w.extent(rest, at+"/*")
+			other = &e
+		default:
+			e = *other
 		}
 		if e.open != nil {
 			return extent{open: e.open}
 		}
-		if s.UniqueItems {
-			if e = w.another(item, e, i); e.none {
-				break
-			}
+		if s.UniqueItems && j >= 0 {
+			e = w.another(rest, e, j)
+		}
+		if e.none {
+			break
 		}
 		total += e.size
 		list = append(list, e.value)
 	}
-	all.size, all.value = total+w.listSize(len(list)), list
-	return all
+	return extent{size: total + w.listSize(len(list)), value: list}
 }
 
-// another is the i-th value of an array in which no two are alike.
+// another is the i-th of such items, of which no two are alike.
 func (w walk) another(item *jsonschema.Schema, e extent, i int) extent {
 	for item.Enum == nil && item.Ref != nil {
 		item = item.Ref
@@ -300,14 +327,6 @@ func itemsOf(s *jsonschema.Schema) (fixed []*jsonschema.Schema, rest *jsonschema
 	return fixed, rest
 }
 
-// digits names an item; those after the first are alike.
-func digits(i, fixed int) string {
-	if i < fixed {
-		return strconv.Itoa(i)
-	}
-	return "*"
-}
-
 // member is a member of an object, at its largest.
 type member struct {
 	name string
@@ -325,60 +344,91 @@ func (w walk) object(s *jsonschema.Schema, at string) extent {
 			members = append(members, member{name, e})
 		}
 	}
-	slices.SortFunc(members, func(a, b member) int {
-		if d := w.memberSize(b) - w.memberSize(a); d != 0 {
-			return d
-		}
-		return strings.Compare(a.name, b.name)
-	})
-	if !closed(s) {
-		others, ok := w.others(s, at)
-		if !ok {
-			open = append(open, at+"/* (additionalProperties)")
-		}
-		members = merged(w, members, others)
-	}
-	if open != nil {
+	others, more := w.others(s, at)
+	members = merged(w, members, others)
+	if open = append(open, more...); open != nil {
 		return extent{open: open}
 	}
 	if s.MaxProperties != nil {
 		members = members[:min(len(members), *s.MaxProperties)]
 	}
-	all := extent{size: w.objectSize(len(members))}
-	value := map[string]any{}
+	value, total, n := map[string]any{}, 0, 0
 	for _, m := range members {
-		all.size += w.memberSize(m)
+		if total > enough {
+			break
+		}
+		total += w.memberSize(m)
 		value[m.name] = m.value
+		n++
 	}
-	all.value = value
-	return all
+	return extent{size: total + w.objectSize(n), value: value}
 }
 
-// others are the members without a name of their own, as many as there can be.
-func (w walk) others(s *jsonschema.Schema, at string) ([]member, bool) {
-	inner, ok := s.AdditionalProperties.(*jsonschema.Schema)
-	if !ok || s.MaxProperties == nil || s.PropertyNames == nil || len(s.PatternProperties) > 0 {
-		return nil, false
+// others are the members without a name of their own: as many as there can be,
+// each as large as the largest of them. What has no bound is named.
+func (w walk) others(s *jsonschema.Schema, at string) (list []member, open []string) {
+	at += "/*"
+	kinds, ok := unnamed(s)
+	if !ok {
+		return nil, []string{at + " (additionalProperties)"}
 	}
-	e := w.extent(inner, at+"/*")
-	name := walk{nameTerms{}, w.within}.extent(s.PropertyNames, at+"/*")
-	if name.open != nil || e.open != nil {
-		return nil, false
+	largest := member{extent: extent{none: true}}
+	for _, k := range kinds {
+		e := w.extent(k.value, at)
+		if e.none {
+			continue
+		}
+		name := walk{nameTerms{}, w.within, w.left}.extent(k.name, at)
+		if name.open != nil {
+			name.open = []string{at + " (propertyNames)"}
+		}
+		m := member{"", e}
+		m.name, _ = name.value.(string)
+		if open = append(open, append(name.open, e.open...)...); !name.none && (largest.none || w.memberSize(m) > w.memberSize(largest)) {
+			largest = m
+		}
 	}
-	longest, ok := name.value.(string)
-	if !ok || e.none {
-		return nil, ok
+	if open != nil || largest.none {
+		return nil, open
 	}
-	var list []member
+	if s.MaxProperties == nil {
+		return nil, []string{at + " (maxProperties)"}
+	}
 	for i := range min(*s.MaxProperties, maxMembers) {
-		list = append(list, member{variant(longest, i), e})
+		list = append(list, member{variant(largest.name, i), largest.extent})
 	}
-	return list, true
+	return list, nil
+}
+
+// kind are the members of an object that have no name of their own, but a schema
+// of their names.
+type kind struct{ name, value *jsonschema.Schema }
+
+// unnamed are the kinds of members beside those with a name; false if they can
+// be anything.
+func unnamed(s *jsonschema.Schema) (kinds []kind, ok bool) {
+	var all []*jsonschema.Schema
+	if s.PropertyNames != nil {
+		all = append(all, s.PropertyNames)
+	}
+	for re, inner := range s.PatternProperties {
+		names := append(slices.Clip(all), &jsonschema.Schema{Pattern: re})
+		kinds = append(kinds, kind{&jsonschema.Schema{AllOf: names}, inner})
+	}
+	switch inner := s.AdditionalProperties.(type) {
+	case *jsonschema.Schema:
+		return append(kinds, kind{&jsonschema.Schema{AllOf: all}, inner}), true
+	case bool:
+		return kinds, !inner
+	}
+	return nil, false
 }
 
 // merged are the members by size, the largest first.
 func merged(w walk, a, b []member) []member {
 	all := append(a, b...)
-	slices.SortStableFunc(all, func(a, b member) int { return w.memberSize(b) - w.memberSize(a) })
+	slices.SortFunc(all, func(a, b member) int {
+		return cmp.Or(w.memberSize(b)-w.memberSize(a), strings.Compare(a.name, b.name))
+	})
 	return all
 }

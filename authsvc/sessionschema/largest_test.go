@@ -3,6 +3,7 @@ package sessionschema_test
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -118,7 +119,12 @@ func TestWhatHasNoBoundIsNamed(t *testing.T) {
 		"an array":                    {closed(doc{"a": doc{"type": "array", "items": doc{"type": "null"}}}), []string{"/data/a (maxItems)"}},
 		"items of any kind":           {closed(doc{"a": doc{"type": "array", "maxItems": 2}}), []string{"/data/a/*"}},
 		"an open object":              {doc{"type": "object"}, []string{"/data/* (additionalProperties)"}},
-		"names without a bound":       {doc{"type": "object", "maxProperties": 2, "additionalProperties": doc{"type": "null"}}, []string{"/data/* (additionalProperties)"}},
+		"names without a bound":       {doc{"type": "object", "maxProperties": 2, "additionalProperties": doc{"type": "null"}}, []string{"/data/* (propertyNames)"}},
+		"members without a bound":     {doc{"type": "object", "propertyNames": doc{"maxLength": 2}, "additionalProperties": doc{"type": "null"}}, []string{"/data/* (maxProperties)"}},
+		"members of any size":         {doc{"type": "object", "maxProperties": 2, "propertyNames": doc{"maxLength": 2}, "additionalProperties": doc{"type": "string"}}, []string{"/data/* (maxLength)"}},
+		"names by a pattern":          {doc{"type": "object", "additionalProperties": false, "patternProperties": doc{"^x": doc{"type": "null"}}, "maxProperties": 2}, []string{"/data/* (propertyNames)"}},
+		"members by a pattern":        {doc{"type": "object", "additionalProperties": false, "patternProperties": doc{"^x$": doc{"type": "null"}}}, []string{"/data/* (maxProperties)"}},
+		"more than is looked at":      {doc{"type": "object", "additionalProperties": false, "$defs": doublings(40), "properties": doc{"a": doc{"$ref": "#/properties/data/$defs/d40"}}}, []string{"/data/a"}},
 		"any type":                    {closed(doc{"a~/b": doc{"maxLength": 3}}), []string{"/data/a~0~1b"}},
 		"anything":                    {closed(doc{"a": true}), []string{"/data/a"}},
 		"one of several":              {closed(doc{"a": doc{"anyOf": []any{doc{"type": "string"}, doc{"type": "null"}}}}), []string{"/data/a (maxLength)"}},
@@ -159,6 +165,10 @@ func TestTheLargestDataOfASchema(t *testing.T) {
 		`{}`:                          {"properties": doc{"a": false}},
 		`{"a":100000000000000000000}`: {"properties": doc{"a": doc{"enum": []any{1e20, 5}}}},
 		`{"a":"255.255.255.255"}`:     {"properties": doc{"a": doc{"type": "string", "format": "ipv4", "maxLength": 99}}},
+		`{"a":[false,null,"yyyyyy"]}`: {"properties": doc{"a": doc{"type": "array", "uniqueItems": true, "maxItems": 3, "prefixItems": []any{doc{"type": "boolean"}, doc{"type": "null"}}, "items": doc{"enum": []string{"yyyyyy", "x"}}}}},
+		`{"a":[false,"yy","yyyyyy"]}`: {"properties": doc{"a": doc{"type": "array", "uniqueItems": true, "prefixItems": []any{doc{"type": "boolean"}, doc{"enum": []string{"yy", "x"}}, doc{"enum": []string{"yyyyyy", "x"}}}, "items": false}}},
+		`{"xy":5}`:                    {"patternProperties": doc{"^x[a-y]$": doc{"const": 5}, "^_": false}, "maxProperties": 1},
+		`{"":"xxxxxxxxxxxxxxx"}`:      {"patternProperties": doc{"^[à-ÿ]$": doc{"const": 5}}, "maxProperties": 3, "x": "three names of two bytes"},
 		`{"` + "\U0010ffff" + `":1,"` + "\U0010fffe" + `":1}`: {"additionalProperties": doc{"const": 1}, "propertyNames": doc{"maxLength": 1}, "maxProperties": 2},
 	} {
 		data["type"] = "object"
@@ -167,11 +177,54 @@ func TestTheLargestDataOfASchema(t *testing.T) {
 		}
 		l := parse(t, sessions(data)).Largest()
 		var got, wanted any
+		if l.Unbounded != nil {
+			t.Errorf("%s: no bound for %q", want, l.Unbounded)
+			continue
+		}
 		must(t, json.Unmarshal(l.Session.Data, &got))
 		must(t, json.Unmarshal([]byte(want), &wanted))
-		if len(l.Session.Data) != len(want) || l.Unbounded != nil {
-			t.Errorf("%s is the largest, want %s; no bound: %v", l.Session.Data, want, l.Unbounded)
+		if len(l.Session.Data) != len(want) {
+			t.Errorf("%s is the largest, want %s", l.Session.Data, want)
 		}
+	}
+}
+
+// doublings are schemas, each of which is twice in the next.
+func doublings(n int) doc {
+	defs := doc{"d0": doc{"type": "string", "maxLength": 3}}
+	for i := range n {
+		half := doc{"$ref": fmt.Sprintf("#/properties/data/$defs/d%d", i)}
+		defs[fmt.Sprintf("d%d", i+1)] = doc{"anyOf": []any{half, half}}
+	}
+	return defs
+}
+
+// What is too large for any cookie is not made in full, and is too large all the same.
+func TestAHugeSchemaIsOverQuickly(t *testing.T) {
+	f := forecaster(t)
+	deep := doc{"type": "null"}
+	for range 12 {
+		deep = doc{"type": "object", "additionalProperties": false, "properties": doc{
+			"a": doc{"type": "array", "maxItems": 1_000_000_000, "items": deep}, "b": doc{"type": "string", "maxLength": 1_000_000_000}}}
+	}
+	l := parse(t, sessions(deep)).Largest()
+	if l.Unbounded != nil || len(l.Session.Data) > 1<<20 {
+		t.Errorf("%d bytes, no bound: %q", len(l.Session.Data), l.Unbounded)
+	}
+	if _, err := f.Longest(l.Session); !errors.Is(err, authsvc.ErrTooLarge) {
+		t.Error(err)
+	}
+	if _, err := f.Longest(parse(t, sessions(doc{"type": "object", "additionalProperties": false, "properties": doc{
+		"a": doc{"type": "array", "maxItems": 2000, "items": doc{"type": "integer", "minimum": 0, "maximum": 9}}}})).Largest().Session); err != nil {
+		t.Errorf("more values than data may have, of 2 kB: %v", err)
+	}
+}
+
+func TestASchemaWhoseSubjectIsNoTextIsNoPanic(t *testing.T) {
+	s := sessions(doc{"type": []string{"object", "null"}, "additionalProperties": false})
+	s["properties"].(doc)["subject"] = doc{"type": "array", "maxItems": 0}
+	if l := parse(t, s).Largest(); l.Session.Subject != "" || len(l.Session.Data) < len(`{}`) {
+		t.Errorf("%+v", l)
 	}
 }
 

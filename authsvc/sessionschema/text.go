@@ -41,19 +41,20 @@ func (w walk) text(s *jsonschema.Schema, at string) extent {
 	}
 	text := shape.longest(n)
 	bytes := min(shape.size(n), w.longest())
-	for w.bytes(text) > bytes {
-		_, last := utf8.DecodeLastRuneInString(text)
-		text = text[:len(text)-last]
-	}
-	text += strings.Repeat("x", bytes-w.bytes(text)) // where the longest was not found
-	return extent{size: w.textSize(bytes), value: text}
+	return extent{size: w.textSize(bytes), value: w.fitted(text, bytes)}
 }
 
-func (w walk) bytes(text string) (n int) {
-	for _, c := range text {
-		n += w.width(c)
+// fitted is the text at so many bytes: cut where it has more, and longer than the
+// pattern may allow where the longest was not found.
+func (w walk) fitted(text string, bytes int) string {
+	for i, c := range text {
+		if bytes < w.width(c) {
+			text = text[:i]
+			break
+		}
+		bytes -= w.width(c)
 	}
-	return n
+	return text + strings.Repeat("x", bytes)
 }
 
 // shape is what is known of all texts that match a pattern, or of its parts.

@@ -29,8 +29,9 @@ No session that the schema allows takes a byte more than what is said. The data
 counts to the byte, texts of claims as if they could not be squeezed. The keywords
 that set bounds are type, enum, const, $ref, allOf, anyOf and oneOf; maxLength,
 pattern (from ^ to $) and the formats date, uuid, ipv4 and ipv6; maxItems, items and
-prefixItems; properties, additionalProperties, maxProperties and propertyNames;
-minimum and maximum of integers. Places without a bound are named.
+prefixItems; properties, additionalProperties, patternProperties, maxProperties
+and propertyNames; minimum and maximum of integers. Any other can but restrict, and
+is held to by session_schema. Places without a bound are named.
 
 The exit code is 3 if there is such a place, or if the largest session does not
 fit.`,
