@@ -13,16 +13,24 @@ import (
 // So its size is that of what it says, and not of how it was spelled. The error
 // is the client's.
 func PlainData(raw []byte) ([]byte, error) {
+	fault := invalidField("data", "is not "+strictData)
 	if !tokens.IsStrictObject(raw) { // first, since decoding takes the last of two names
-		return nil, invalidField("data", "is not one plain JSON object, of 8 levels and 1024 values at most")
+		return nil, fault
 	}
 	var data map[string]any
 	if err := decodeData(raw, &data); err != nil {
 		return nil, err
 	}
 	plainNumbers(data)
-	return encodeData(data)
+	plain, err := encodeData(data)
+	if err == nil && !tokens.IsStrictObject(plain) { // a name with U+2028 has got an escape
+		return nil, fault
+	}
+	return plain, err
 }
+
+// strictData is what tokens.IsStrictObject wants, for its author.
+const strictData = "one plain JSON object, of 8 levels and 1024 values at most, its names without line ends"
 
 // plainNumbers writes the numbers in v in the one form.
 func plainNumbers(v any) any {

@@ -96,7 +96,7 @@ func readPatch(r *http.Request) (map[string]any, error) {
 		return nil, err
 	}
 	if !tokens.IsStrictObject(data) {
-		return nil, invalidRequest("the body is not one plain JSON object, of 8 levels and 1024 values at most")
+		return nil, invalidRequest("the body is not " + strictData)
 	}
 	var patch map[string]any
 	if err := decodeData(data, &patch); err != nil {
@@ -140,6 +140,13 @@ func (s *Service) changeData(ctx context.Context, c *dataCaller, patch map[strin
 		return nil, err
 	}
 	if changed {
+		data, err := v.state.json()
+		if err != nil {
+			return nil, err
+		}
+		if data != nil && !tokens.IsStrictObject(data) {
+			return nil, invalidRequest("with this change the data would not be " + strictData)
+		}
 		if err := s.allowed(&c.claims, v.state.Data); err != nil {
 			return nil, err
 		}

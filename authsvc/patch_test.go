@@ -73,6 +73,19 @@ func TestAPatchChangesTheData(t *testing.T) {
 	}
 }
 
+// What no cookie can hold is the client's fault, at once or with what is there.
+func TestDataThatNoCookieCanHoldIsRefused(t *testing.T) {
+	w := newWorld(t, func(c *authsvc.Config) { c.BudgetProfiles = []string{"caddy"} })
+	const lineSeparator = "\u2028" // which our JSON has as an escape, and no name may have one
+	w.post("/v1/login", `{"username":"ann","password":"`+password+`","mode":"cookie","data":{"a`+lineSeparator+`":1}}`).want(t, 400, "invalid-request")
+	in := w.loginCookie()
+	w.patch(`{"a`+lineSeparator+`":1}`, session(t, in)).want(t, 400, "invalid-request")
+	w.patch(`{"a":"`+lineSeparator+`"}`, session(t, in)).want(t, 200, "")
+	zeros := "[" + strings.Repeat("0,", 699) + "0]"
+	some := w.patch(`{"b":`+zeros+`}`, session(t, in)).want(t, 200, "")
+	w.patch(`{"c":`+zeros+`}`, session(t, some)).want(t, 400, "invalid-request")
+}
+
 func TestASessionWithoutDataCanBegin(t *testing.T) {
 	w := newWorld(t)
 	in := w.post("/v1/login", `{"username":"ann","password":"`+password+`","mode":"cookie"}`).want(t, 200, "")
