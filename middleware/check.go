@@ -46,35 +46,47 @@ func (g *Guard) judge(r *http.Request, now time.Time) (*Session, error) {
 func (g *Guard) decide(r *http.Request, now time.Time) (*verified, time.Duration, error) {
 	cred, err := g.credential(r)
 	if err != nil {
-		return nil, 0, err
+		return nil, 0, g.refused(r.Context(), false, err)
 	}
 	if cred.cookie {
 		if err := g.origins.Check(r); err != nil {
-			return nil, 0, fmt.Errorf("%w: %w", ErrCrossOrigin, err)
+			return nil, 0, g.refused(r.Context(), false, fmt.Errorf("%w: %w", ErrCrossOrigin, err))
 		}
 	}
-	return g.decideOn(cred, now)
+	return g.decideOn(r.Context(), cred, now)
 }
 
 // decideOn judges a credential, and returns how old the list is that it was
 // looked up in.
-func (g *Guard) decideOn(cred credential, now time.Time) (*verified, time.Duration, error) {
+func (g *Guard) decideOn(ctx context.Context, cred credential, now time.Time) (*verified, time.Duration, error) {
 	v := g.seen.find(cred)
-	if v == nil || !g.stands(v, now) {
+	remembered := v != nil && g.stands(v, now)
+	if !remembered {
 		var err error
 		if v, err = g.verify(cred, now); err != nil {
-			return nil, 0, g.refreshed(err)
+			return nil, 0, g.refused(ctx, false, g.refreshed(err))
 		}
 		g.seen.put(v, now)
 	}
 	if err := g.revoked(v); err != nil {
-		return nil, 0, err
+		return nil, 0, g.refused(ctx, remembered, err)
 	}
 	asOf := g.trust.AsOf()
 	if g.cfg.MaxStale > 0 && staleness(v.claims, asOf, now) > g.patience(v.claims) {
-		return nil, 0, ErrRefreshNeeded
+		return nil, 0, g.refused(ctx, remembered, ErrRefreshNeeded)
+	}
+	if g.cfg.Metrics != nil {
+		g.cfg.Metrics.Judged(ctx, Accepted, remembered)
 	}
 	return v, lag(asOf, now), nil
+}
+
+// refused has a refusal counted, and passes it on.
+func (g *Guard) refused(ctx context.Context, remembered bool, err error) error {
+	if g.cfg.Metrics != nil {
+		g.cfg.Metrics.Judged(ctx, outcomeOf(refusal(err)), remembered)
+	}
+	return err
 }
 
 // verify opens a cookie and verifies the token.

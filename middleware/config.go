@@ -95,6 +95,10 @@ type Config struct {
 	// of the time (see keys/edtable).
 	NoTables bool
 
+	// Metrics counts what the guard does; one belongs to one guard. Nil: nothing is
+	// counted.
+	Metrics Metrics
+
 	// Logger takes state changes of the feed and, at debug level, the reasons
 	// of refusals; never a token or a secret. Nil: slog.Default.
 	Logger *slog.Logger

@@ -18,10 +18,8 @@ func (g *Guard) Enter(ctx context.Context, what string, authorization []string, 
 	if err != nil {
 		return nil, nil, err
 	}
-	for _, rule := range rules {
-		if err := rule(s); err != nil {
-			return nil, nil, err
-		}
+	if err := g.demand(ctx, s, rules...); err != nil {
+		return nil, nil, err
 	}
 	v := new(visit)
 	v.session.Store(s)
@@ -34,9 +32,9 @@ func (g *Guard) Enter(ctx context.Context, what string, authorization []string, 
 func (g *Guard) checkBearer(ctx context.Context, authorization []string, now time.Time) (*Session, error) {
 	token, _, err := bearerToken(authorization)
 	if err != nil {
-		return nil, err
+		return nil, g.refused(ctx, false, err)
 	}
-	s, err := g.judgeBearer(token, now)
+	s, err := g.judgeBearer(ctx, token, now)
 	if err != nil {
 		g.note(ctx, err)
 		return nil, refusal(err)

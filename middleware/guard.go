@@ -59,7 +59,11 @@ func New(ctx context.Context, cfg Config) (*Guard, error) {
 	g.holder, _ = trust.(holder)
 	g.live = newRegistry(trust.Revocations())
 	unsubscribe := trust.Subscribe(g.live.apply)
-	g.stop = func() { g.nursery.stop.Store(true); unsubscribe(); stopTrust() }
+	unwatch := func() {}
+	if cfg.Metrics != nil {
+		unwatch = cfg.Metrics.Watch(g.Status)
+	}
+	g.stop = func() { unwatch(); g.nursery.stop.Store(true); unsubscribe(); stopTrust() }
 	if cfg.Trust == nil {
 		g.log.Info("guard started", "issuer", cfg.Issuer, "audiences", cfg.Audiences, "without_feed", withoutFeed(cfg))
 	}
@@ -114,10 +118,8 @@ func (g *Guard) Close() { g.stop() }
 // readiness probe.
 func (g *Guard) Ready() bool { return g.trust.Ready() }
 
-// Status is what a guard knows about itself, for a status page or a metric. It
-// costs a few loads; that of every scrape:
-//
-//	prometheus.NewGaugeFunc(opts, func() float64 { return guard.Status().Lag.Seconds() })
+// Status is what a guard knows about itself, for a status page or, as
+// Config.Metrics does, a scrape. It costs a few loads.
 type Status struct {
 	Issuer      string        // as configured
 	Ready       bool          // see Guard.Ready

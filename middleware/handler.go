@@ -92,7 +92,7 @@ func (g *Guard) require(rule Rule) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		ruled := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			v, _ := g.visit(r.Context())
-			if err := rule(v.session.Load()); err != nil {
+			if err := g.demand(r.Context(), v.session.Load(), rule); err != nil {
 				g.Refuse(w, r, err)
 				return
 			}

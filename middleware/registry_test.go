@@ -86,7 +86,7 @@ func TestTheRegistryEndsExactlyWhomTheListMatches(t *testing.T) {
 		var all []*visit
 		t.Repeat(map[string]func(*rapid.T){
 			"enter": func(t *rapid.T) {
-				v := &visit{users: 1, timer: time.NewTimer(time.Hour), cancel: func(error) {}}
+				v := &visit{guard: new(Guard), users: 1, timer: time.NewTimer(time.Hour), cancel: func(error) {}}
 				v.session.Store(drawSession(t))
 				if reg.revoked(v.session.Load().claims) == nil {
 					reg.add(v)

@@ -30,7 +30,7 @@ func (g *Guard) Renew(ctx context.Context, token string) error {
 	if !ok {
 		return ErrNoCredential
 	}
-	s, err := g.judgeBearer(token, time.Now())
+	s, err := g.judgeBearer(ctx, token, time.Now())
 	if err != nil {
 		g.note(ctx, err)
 		return refusal(err)
@@ -43,14 +43,15 @@ func (g *Guard) Renew(ctx context.Context, token string) error {
 }
 
 // judgeBearer judges an access token that came without a request.
-func (g *Guard) judgeBearer(token string, now time.Time) (*Session, error) {
+func (g *Guard) judgeBearer(ctx context.Context, token string, now time.Time) (*Session, error) {
+	err := fits(token, tokens.MaxTokenLen)
 	if token == "" {
-		return nil, ErrNoCredential
+		err = ErrNoCredential
 	}
-	if err := fits(token, tokens.MaxTokenLen); err != nil {
-		return nil, err
+	if err != nil {
+		return nil, g.refused(ctx, false, err)
 	}
-	v, lag, err := g.decideOn(credential{value: token}, now)
+	v, lag, err := g.decideOn(ctx, credential{value: token}, now)
 	if err != nil {
 		return nil, err
 	}
@@ -76,10 +77,8 @@ func (v *visit) renew(s *Session) error {
 	case s.IssuedAt.Before(old.IssuedAt) || s.ExpiresAt.Before(old.ExpiresAt):
 		return nil
 	}
-	for _, rule := range v.rules {
-		if err := rule(s); err != nil {
-			return err
-		}
+	if err := v.guard.demand(v.parent, s, v.rules...); err != nil {
+		return err
 	}
 	s.Data = old.Data
 	v.guard.live.move(v, s)

@@ -1,11 +1,27 @@
 package middleware
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Rule is what a session has to fulfil beyond being valid: it returns nil, or
 // which of this package's errors stands against it. RequireScope and the like
 // make an http.Handler of one; Enter takes them as they are.
 type Rule func(*Session) error
+
+// demand holds a session to rules, and has what is refused counted.
+func (g *Guard) demand(ctx context.Context, s *Session, rules ...Rule) error {
+	for _, rule := range rules {
+		if err := rule(s); err != nil {
+			if g.cfg.Metrics != nil {
+				g.cfg.Metrics.Refused(ctx, outcomeOf(err))
+			}
+			return err
+		}
+	}
+	return nil
+}
 
 // Scopes is the rule that a session carries every one of the scopes. Its error
 // is ErrInsufficientScope.

@@ -154,6 +154,9 @@ func (v *visit) end(cause error) {
 	}
 	v.cause = cause
 	v.cancel(cause)
+	if m := v.guard.cfg.Metrics; m != nil {
+		m.Ended(v.parent, outcomeOf(cause))
+	}
 	for end, done := range v.ends {
 		go v.call(*end, done)
 	}
