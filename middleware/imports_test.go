@@ -28,6 +28,8 @@ var rooms = map[string][]string{
 	"middleware":            {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer"},
 	"middleware/authtest":   {"keys", "tokens", "tokens/revocation", "middleware"},
 	"middleware/grpcauth":   {"middleware"},
+	"middleware/otelauth":   {"middleware"},
+	"middleware/promauth":   {"middleware"},
 	"middleware/datacookie": {"keys", "tokens", "tokens/budget", "middleware"},
 	"openapi":               {"openapi"},
 	"authsvc":               {"keys", "tokens", "tokens/revocation", "tokens/budget", "tokens/issuer", "middleware", "openapi"},
@@ -55,6 +57,8 @@ var thirdParty = map[string][]string{
 	"middleware":        {},
 
 	"middleware/grpcauth": {"google.golang.org/grpc"},
+	"middleware/otelauth": {"go.opentelemetry.io/otel"}, // its API: which SDK is the program's choice
+	"middleware/promauth": {"github.com/prometheus/client_golang"},
 }
 
 // pure rooms compute: they get their time, their keys and their bytes as
