@@ -1,18 +1,32 @@
 // Package authtest gives a service's own tests an issuer: a small one, in the
 // test's process, that speaks to a guard exactly as Sealring does.
 //
-//	iss := authtest.New(t)
-//	guard, err := middleware.New(t.Context(), middleware.Config{
-//		Issuer:   iss.URL,
-//		Audience: iss.Audience,
-//		Client:   middleware.Client{ID: iss.ClientID, Secret: iss.ClientSecret},
-//	})
-//	req.Header.Set("Authorization", "Bearer "+iss.Token(authtest.Subject("ann")))
+//	func TestOrdersWantASession(t *testing.T) {
+//		iss := authtest.New(t)
+//		guard := iss.Guard() // or middleware.New with iss.Config, as the service makes its own
+//		token := iss.Token(authtest.Subject("ann"), authtest.Scope("orders:read"))
+//		// … a request with "Authorization: Bearer " + token is served
+//		iss.Revoke(token)
+//		iss.Await(guard)
+//		// … and now it is answered 401
+//	}
 //
 // Keys, signatures, revocations and the feed are the real ones; there is no
-// way to have a guard accept what it would not accept otherwise. What goes
-// wrong in production can be made to go wrong here: Revoke, Rotate, RevokeKey,
-// CutFeed, Down.
+// way to have a guard accept what it would not accept otherwise. What a test can
+// have happen, to see what the service does:
+//
+//   - a session of any kind: Token, Cookie and SealedCookie, with Subject, Scope,
+//     Roles, Audience, Client, SessionID
+//   - a token that is old, expired or about to be: Issued, Life, LoggedIn
+//   - a logout, roles that have changed, the end of one token or of all: Revoke,
+//     RevokeSubject, RevokeClaims, RevokeToken, RevokeAll; Publish for any other entry
+//   - new keys, and a key that somebody has stolen: Rotate, RevokeKey
+//   - a feed that is cut, and an issuer that is away: CutFeed, Down, and back:
+//     RestoreFeed, Up
+//   - hours that pass in no time: InBubble
+//
+// Await makes a test certain: it waits until a guard has heard of all that was
+// done so far.
 package authtest
 
 import (
@@ -32,6 +46,7 @@ import (
 // concurrent use; each fails the test when it can not do its work.
 type Issuer struct {
 	URL          string        // what Config.Issuer has to be
+	HTTP         *http.Client  // what Config.HTTP has to be; nil but for InBubble
 	ClientID     string        // a service client with the scopes feed and session-keys
 	ClientSecret string        //
 	Audience     string        // of tokens that name no other
@@ -57,6 +72,14 @@ type Issuer struct {
 // New starts an issuer on a loopback port and closes it when the test ends.
 func New(t testing.TB) *Issuer {
 	t.Helper()
+	i := newIssuer(t)
+	i.server.Start()
+	i.URL = i.server.URL
+	return i
+}
+
+// newIssuer returns an issuer that has not started to serve.
+func newIssuer(t testing.TB) *Issuer {
 	now := time.Now()
 	i := &Issuer{
 		ClientID:     "test-client",
@@ -73,8 +96,6 @@ func New(t testing.TB) *Issuer {
 	i.rings = []*keys.Ring{i.ring(now)}
 	i.server = httptest.NewUnstartedServer(i.handler())
 	i.server.Config.ConnState = i.count
-	i.server.Start()
-	i.URL = i.server.URL
 	t.Cleanup(i.Close)
 	return i
 }
@@ -92,6 +113,9 @@ func (i *Issuer) ring(now time.Time) *keys.Ring {
 func (i *Issuer) Close() {
 	i.Down()
 	i.server.Close()
+	if i.HTTP != nil {
+		i.HTTP.CloseIdleConnections()
+	}
 }
 
 // Down makes the issuer unreachable: connections break, and new ones get no
