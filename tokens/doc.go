@@ -27,9 +27,12 @@
 //
 // # The gate
 //
-// golang-jwt checks signatures and go-jose opens seals. Both take more than
-// one spelling of a token, and neither reads JSON strictly; so nothing reaches
-// them, and no key is used, before an artefact has passed one gate. In order:
+// golang-jwt signs and go-jose seals. Both take more than one spelling of a
+// token, and neither reads JSON strictly; so nothing reaches them, and no key is
+// used, before an artefact has passed one gate. What is left to do of a token or a
+// cookie behind it, which come with requests, is one call of the standard library or
+// of keys/edtable: it takes what golang-jwt and go-jose take, as tests hold it to. In
+// order:
 //
 //  1. length: at most MaxTokenLen bytes, kept data MaxDataLen, feed
 //     entries MaxBytesLen.

@@ -108,11 +108,21 @@ func (w *writer) names(c *Claims) {
 	}
 }
 
+// names makes one text of all that is left, and those it consists of parts of it.
 func (f *fields) names(c *Claims) {
-	c.Issuer, c.Subject, c.ClientID = string(f.block()), f.short(), f.short()
+	all := string(f.in)
+	text := func(b []byte) string { // that was taken just now
+		at := len(all) - len(f.in)
+		return all[at-len(b) : at]
+	}
+	short := func() string { return text(f.take(int(f.byte()))) }
+	c.Issuer, c.Subject, c.ClientID = text(f.block()), short(), short()
 	for _, list := range [...]*[]string{&c.Audience, &c.Scope, &c.Roles} {
-		for range f.byte() {
-			*list = append(*list, f.short())
+		if n := int(f.byte()); n > 0 {
+			*list = make([]string, n)
+		}
+		for i := range *list {
+			(*list)[i] = short()
 		}
 	}
 }
@@ -122,5 +132,3 @@ func (w *writer) short(s string) {
 	w.byte(byte(len(s)))
 	w.out = append(w.out, s...)
 }
-
-func (f *fields) short() string { return string(f.take(int(f.byte()))) }

@@ -123,13 +123,15 @@ func (a *artefact) openDirectly() error {
 	if err != nil {
 		return refuse(BadSeal, "")
 	}
-	iv, err1 := decode(a.parts[2])
-	sealed, err2 := decode(a.parts[3])
-	tag, err3 := decode(a.parts[4])
+	var iv [ivLen]byte
+	_, err1 := strict64.Decode(iv[:], []byte(a.parts[2]))
+	text := make([]byte, 0, encodedLen(tagLen)+len(a.parts[3]))
+	text, err2 := strict64.AppendDecode(text, []byte(a.parts[3]))
+	text, err3 := strict64.AppendDecode(text, []byte(a.parts[4]))
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return refuse(BadForm, "not base64url")
 	}
-	if a.payload, err = gcm.Open(nil, iv, append(sealed, tag...), []byte(a.parts[0])); err != nil {
+	if a.payload, err = gcm.Open(text[:0], iv[:], text, []byte(a.parts[0])); err != nil {
 		return refuse(BadSeal, "")
 	}
 	return nil

@@ -182,7 +182,11 @@ func (f *fields) unpacked(fixed, texts []byte, squeezed bool) string {
 
 // compact is the compact form of the three parts of a JWS.
 func compact(parts ...[]byte) string {
-	var out []byte
+	n := len(parts)
+	for _, p := range parts {
+		n += encodedLen(len(p))
+	}
+	out := make([]byte, 0, n)
 	for i, p := range parts {
 		if i > 0 {
 			out = append(out, '.')
