@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/sealring-dev/sealring/tokens"
 )
 
 // size returns the one at full size where SEALRING_FULL asks for it.
@@ -75,10 +77,17 @@ type evil struct {
 	rng                  *rand.Rand
 }
 
+// expired is a token whose time was over long ago.
+func (l *localTrust) expired(tb testing.TB) string {
+	tb.Helper()
+	return l.tokenOf(tb, l.claims(), func(c *tokens.Claims) {
+		c.IssuedAt = c.IssuedAt.Add(-time.Hour)
+		c.AuthTime, c.ExpiresAt = c.IssuedAt, c.IssuedAt.Add(testLife)
+	})
+}
+
 func newEvil(t *testing.T, l *localTrust) *evil {
-	past := l.claims()
-	past.IssuedAt, past.AuthTime, past.ExpiresAt = time.Now().Add(-time.Hour), time.Now().Add(-time.Hour), time.Now().Add(-50*time.Minute)
-	return &evil{l.token(t), l.tokenOf(t, past, nil), newLocalTrust(t).token(t), rand.New(rand.NewPCG(1, 2))}
+	return &evil{l.token(t), l.expired(t), newLocalTrust(t).token(t), rand.New(rand.NewPCG(1, 2))}
 }
 
 func (e *evil) request(i int) *http.Request {
