@@ -53,7 +53,7 @@ func (s *Service) exchange(r *http.Request, form url.Values, id, secret string) 
 	if c.Scope, err = narrowed(held.Scope, form.Get("scope")); err != nil {
 		return nil, err
 	}
-	c.IssuedAt = now.Truncate(time.Second).UTC()
+	c.IssuedAt = later(now.Truncate(time.Second).UTC(), held.IssuedAt) // which may be postdated: see claims.go
 	c.ExpiresAt = earlier(held.ExpiresAt, c.IssuedAt.Add(s.cfg.AccessTTL))
 	return s.tokenReply(&grant{claims: c, exchanged: true}, now)
 }

@@ -70,6 +70,23 @@ func TestATokenIsExchangedForOneOfTheSameSession(t *testing.T) {
 	w.form(exchangeOf(a.str(t, "access_token"), "stock", nil), basic).want(t, 400, "") // it is not for orders
 }
 
+// When the roles of a user change, the next token is postdated past those that say
+// the old ones. What it is exchanged for is no older.
+func TestATokenIsExchangedRightAfterTheRolesHaveChanged(t *testing.T) {
+	w := newWorld(t, withExchange)
+	in, basic := w.login(), withBasic("orders", w.secret)
+	w.users.with(sells)
+	w.stale("u-ann")
+	w.form(exchangeOf(in.str(t, "access_token"), "stock", nil), basic).want(t, 400, "")
+	token := w.refresh(in.str(t, "refresh_token")).want(t, 200, "").str(t, "access_token")
+	a := w.form(exchangeOf(token, "stock", nil), basic).want(t, 200, "")
+	c, err := tokens.Verify(a.str(t, "access_token"), w.ring, tokens.Expect{Issuer: w.issuer, Audiences: []string{"stock"}, Leeway: time.Minute}, time.Now())
+	must(t, err)
+	if !slices.Equal(c.Roles, []string{"seller"}) {
+		t.Errorf("roles %v", c.Roles)
+	}
+}
+
 func TestAnExchangeIsRefused(t *testing.T) {
 	w := newWorld(t, withExchange)
 	in := w.login().str(t, "access_token")
