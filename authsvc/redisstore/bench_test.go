@@ -102,7 +102,7 @@ func (w *way) start(b *testing.B) {
 func (w *way) round(b *testing.B) float64 {
 	ctx := b.Context()
 	w.now += authsvc.DefaultGrace.Milliseconds() + 1
-	w.server.Do("HSET", "clock", "s", w.now/1000, "us", w.now%1000*1000)
+	w.server.Do("HSET", "sr:clock", "s", w.now/1000, "us", w.now%1000*1000)
 	w.server.Do("CONFIG", "RESETSTAT")
 	for batch := 0; batch < len(w.shown); batch += 1024 {
 		pipe := w.client.Pipeline()

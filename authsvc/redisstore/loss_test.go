@@ -67,7 +67,7 @@ func imageOf(server *redistest.Server) image {
 // step that nobody can look into.
 func (i image) rollBack(t testing.TB, server *redistest.Server, then ...*redis.XAddArgs) {
 	t.Helper()
-	_, err := server.Client(t).TxPipelined(t.Context(), func(p redis.Pipeliner) error {
+	_, err := server.Admin(t).TxPipelined(t.Context(), func(p redis.Pipeliner) error {
 		for key, value := range map[string]string{"sr:{shared}:re": i.epoch, "sr:{shared}:rl": i.log} {
 			p.Del(t.Context(), key)
 			if value != "" {

@@ -90,9 +90,9 @@ const clockCall = `redis.call('TIME')`
 func TestSessions(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	ahead := swapped(t, clockCall, `{redis.call('TIME')[1] + (redis.call('GET', 'ahead') or 0), redis.call('TIME')[2]}`)
+	ahead := swapped(t, clockCall, `{redis.call('TIME')[1] + (redis.call('GET', 'sr:ahead') or 0), redis.call('TIME')[2]}`)
 	storetest.RunSessions(t, func(t *testing.T) *storetest.Subject {
-		server.Do("SET", "ahead", 0)
+		server.Do("SET", "sr:ahead", 0)
 		var passed time.Duration
 		subject := &storetest.Subject{
 			Now: func() time.Time {
@@ -103,7 +103,7 @@ func TestSessions(t *testing.T) {
 			},
 			Pass: func(d time.Duration) {
 				passed += d
-				server.Do("SET", "ahead", strconv.FormatFloat(passed.Seconds(), 'f', 3, 64))
+				server.Do("SET", "sr:ahead", strconv.FormatFloat(passed.Seconds(), 'f', 3, 64))
 			},
 		}
 		begin := func() {

@@ -29,7 +29,7 @@ func TestALongChainTakesAsLittleAsAShortOne(t *testing.T) {
 	var short int64
 	for g := range length {
 		now += authsvc.DefaultGrace.Milliseconds() + 1
-		if err := client.HSet(t.Context(), "clock", "s", now/1000, "us", now%1000*1000).Err(); err != nil {
+		if err := client.HSet(t.Context(), "sr:clock", "s", now/1000, "us", now%1000*1000).Err(); err != nil {
 			t.Fatal(err)
 		}
 		p.Retry = authsvc.RetryHash(p.SessionID, "attempt")
@@ -215,7 +215,7 @@ func comeAndGo(t *testing.T, server *redistest.Server, living, buckets int) floa
 			now = now.Add(life / time.Duration(living))
 			p := login()
 			p.IssuedAt, p.SessionEnd, p.Retry = now.Add(-time.Minute).UnixMilli(), now.Add(life), authsvc.RetryHash(p.SessionID, "attempt")
-			pipe.HSet(t.Context(), "clock", "s", now.Unix(), "us", now.Nanosecond()/1000)
+			pipe.HSet(t.Context(), "sr:clock", "s", now.Unix(), "us", now.Nanosecond()/1000)
 			step.EvalSha(t.Context(), pipe, []string{bucketKey(p.SessionID, uint32(buckets))}, arguments(p, authsvc.Params{Adopt: true}, math.MaxInt64)...)
 		}
 		if _, err := pipe.Exec(t.Context()); err != nil {

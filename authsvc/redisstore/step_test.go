@@ -247,7 +247,7 @@ type reel struct {
 	step, settle *redis.Script
 }
 
-const setClock = `redis.call('HMGET', 'clock', 's', 'us')`
+const setClock = `redis.call('HMGET', 'sr:clock', 's', 'us')`
 
 // timed is a script on a state, by the clock that can be set.
 func timed(script string) *redis.Script {
@@ -277,7 +277,7 @@ func (r *reel) run(t testing.TB, events []event) error {
 		case e.put != nil:
 			pipe.HSet(ctx, key, field, *e.put)
 		}
-		pipe.HSet(ctx, "clock", "s", e.now/1000, "us", e.now%1000*1000+999)
+		pipe.HSet(ctx, "sr:clock", "s", e.now/1000, "us", e.now%1000*1000+999)
 		if e.at != 0 {
 			answers[i] = r.settle.EvalSha(ctx, pipe, []string{key}, settleArguments(e.shown, e.at)...)
 		} else {

@@ -60,7 +60,7 @@ func made(t *testing.T, cfg redisclient.Config) redis.UniversalClient {
 // works writes and reads some keys, so that each server of a cluster is asked.
 func works(t *testing.T, client redis.UniversalClient) {
 	t.Helper()
-	for _, key := range []string{"{a}", "{b}", "{c}", "{d}", "{e}", "{f}"} {
+	for _, key := range []string{"sr:{a}", "sr:{b}", "sr:{c}", "sr:{d}", "sr:{e}", "sr:{f}"} {
 		if err := client.Set(t.Context(), key, "v "+key, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -122,10 +122,10 @@ const slack = 2 * time.Second
 func frozen(t *testing.T, name string, client redis.UniversalClient) {
 	t.Helper()
 	pipeline := func(ctx context.Context) error {
-		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error { return p.Set(ctx, "{a}", "w", 0).Err() })
+		_, err := client.Pipelined(ctx, func(p redis.Pipeliner) error { return p.Set(ctx, "sr:{a}", "w", 0).Err() })
 		return err
 	}
-	command := func(ctx context.Context) error { return client.Set(ctx, "{a}", "w", 0).Err() }
+	command := func(ctx context.Context) error { return client.Set(ctx, "sr:{a}", "w", 0).Err() }
 	for what, do := range map[string]func(context.Context) error{"a command": command, "a pipeline": pipeline} {
 		started := time.Now()
 		err := do(context.Background())
@@ -138,7 +138,7 @@ func frozen(t *testing.T, name string, client redis.UniversalClient) {
 func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 	t.Parallel()
 	server, group, cluster := redistest.Start(t), redistest.StartSentinel(t, 0), redistest.StartCluster(t, 3)
-	owner := cluster.Owner("{a}")
+	owner := cluster.Owner("sr:{a}")
 	for name, c := range map[string]struct {
 		url    string
 		freeze []*redistest.Server
@@ -150,7 +150,7 @@ func TestAFrozenRedisHoldsNobodyUp(t *testing.T) {
 		"Cluster, all":          {"redis-cluster://" + cluster.Servers[0].Addr(), cluster.Servers},
 	} {
 		warm, cold := made(t, parsed(t, c.url)), made(t, parsed(t, c.url))
-		for late := time.Now().Add(20 * time.Second); warm.Set(t.Context(), "{a}", "v", 0).Err() != nil; {
+		for late := time.Now().Add(20 * time.Second); warm.Set(t.Context(), "sr:{a}", "v", 0).Err() != nil; {
 			if time.Now().After(late) {
 				t.Fatalf("%s: never came back", name)
 			}

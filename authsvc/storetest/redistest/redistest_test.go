@@ -15,15 +15,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func TestAServerForgetsWhenItIsRestarted(t *testing.T) {
 	s := redistest.Start(t)
 	c := s.Client(t)
-	if err := c.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+	if err := c.Set(t.Context(), "sr:k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.Do("GET", "k"); got != "v" {
+	if got := s.Do("GET", "sr:k"); got != "v" {
 		t.Fatalf("GET k = %v", got)
 	}
 	addr := s.Addr()
 	s.Restart()
-	if got := s.Do("GET", "k"); got != nil || s.Addr() != addr {
+	if got := s.Do("GET", "sr:k"); got != nil || s.Addr() != addr {
 		t.Errorf("after a restart: %v on %s, was on %s", got, s.Addr(), addr)
 	}
 	s.Kill9()
@@ -35,9 +35,9 @@ func TestAServerForgetsWhenItIsRestarted(t *testing.T) {
 
 func TestAServerKeepsWhatItsArgumentsLetItKeep(t *testing.T) {
 	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
-	s.Do("SET", "k", "v")
+	s.Do("SET", "sr:k", "v")
 	s.Restart()
-	if got := s.Do("GET", "k"); got != "v" {
+	if got := s.Do("GET", "sr:k"); got != "v" {
 		t.Errorf("after a restart: %v", got)
 	}
 }
@@ -48,7 +48,7 @@ func TestAFrozenServerAcceptsAndDoesNotAnswer(t *testing.T) {
 	s.Stop()
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if err := c.Set(ctx, "k", "late", 0).Err(); err == nil {
+	if err := c.Set(ctx, "sr:k", "late", 0).Err(); err == nil {
 		t.Error("a frozen server answered")
 	}
 	s.Cont()
@@ -61,7 +61,7 @@ func TestAClusterKeepsEachKeyWithItsOwner(t *testing.T) {
 	cluster := redistest.StartCluster(t, 3)
 	c := cluster.Client(t)
 	owners := map[string]bool{}
-	for _, key := range []string{"{a}", "{b}", "{c}", "{d}", "{e}", "{f}"} {
+	for _, key := range []string{"sr:{a}", "sr:{b}", "sr:{c}", "sr:{d}", "sr:{e}", "sr:{f}"} {
 		if err := c.Set(t.Context(), key, key, 0).Err(); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestAClusterKeepsEachKeyWithItsOwner(t *testing.T) {
 func TestASentinelMakesAReplicaThePrimary(t *testing.T) {
 	s := redistest.StartSentinel(t, 1)
 	c := s.Client(t)
-	if err := c.Set(t.Context(), "k", "v", 0).Err(); err != nil {
+	if err := c.Set(t.Context(), "sr:k", "v", 0).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if s.Primary() != s.Servers[0] {
@@ -90,10 +90,10 @@ func TestASentinelMakesAReplicaThePrimary(t *testing.T) {
 	if s.Primary() != s.Servers[1] {
 		t.Error("the replica is not the primary")
 	}
-	if got := s.Servers[1].Do("GET", "k"); got != "v" {
+	if got := s.Servers[1].Do("GET", "sr:k"); got != "v" {
 		t.Errorf("after the failover: %v", got)
 	}
-	if err := c.Set(t.Context(), "k", "w", 0).Err(); err != nil {
+	if err := c.Set(t.Context(), "sr:k", "w", 0).Err(); err != nil {
 		t.Error(err)
 	}
 }

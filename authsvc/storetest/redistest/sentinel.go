@@ -53,7 +53,9 @@ dir %s
 sentinel monitor %[3]s 127.0.0.1 %[4]d 1
 sentinel down-after-milliseconds %[3]s 500
 sentinel failover-timeout %[3]s 5000
-`, s.port, filepath.Dir(path), MasterName, primary)
+sentinel auth-user %[3]s %[5]s
+sentinel auth-pass %[3]s "%[6]s"
+`, s.port, filepath.Dir(path), MasterName, primary, admin, adminPassword)
 	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -25,6 +25,7 @@ type Server struct {
 	t    testing.TB
 	port int
 	args []string
+	user string // of Do; empty: none
 
 	cmd  *exec.Cmd // nil while it is down
 	done chan struct{}
@@ -45,7 +46,8 @@ func start(t testing.TB, program string, args ...string) *Server {
 	for attempt := 0; ; attempt++ {
 		s := &Server{t: t, port: freePort(t)}
 		s.args = append([]string{program, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1",
-			"--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, args...)
+			"--dir", t.TempDir(), "--save", "", "--appendonly", "no"}, append(users(t), args...)...)
+		s.user = admin
 		s.spawn()
 		err := s.await()
 		if err == nil {
@@ -69,6 +71,13 @@ func (s *Server) URL() string { return "redis://" + s.Addr() }
 // set as a service's must be: it keeps to the deadline of a call's context.
 func (s *Server) Client(t testing.TB) *redis.Client {
 	c := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true})
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+// Admin makes a client that may do everything.
+func (s *Server) Admin(t testing.TB) *redis.Client {
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: s.user, Password: s.password(), ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
@@ -124,8 +133,15 @@ func (s *Server) Do(args ...any) any {
 	return answer
 }
 
+func (s *Server) password() string {
+	if s.user == "" {
+		return ""
+	}
+	return adminPassword
+}
+
 func (s *Server) try(args ...any) (any, error) {
-	c := redis.NewClient(&redis.Options{Addr: s.Addr(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
+	c := redis.NewClient(&redis.Options{Addr: s.Addr(), Username: s.user, Password: s.password(), ContextTimeoutEnabled: true, MaxRetries: -1, DialerRetries: 1})
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
