@@ -38,6 +38,22 @@ func (s *Set) Has(kid string, p Purpose) bool {
 // Keys returns the keys, sorted by purpose and kid. They have no times.
 func (s *Set) Keys() []Key { return slices.Clone(s.keys) }
 
+// Keeping returns the same set, with the keys that old has too taken from there: a
+// kid names its material, and what was made of that since is kept (see Key.Table). old
+// may be nil.
+func (s *Set) Keeping(old *Set) *Set {
+	if old == nil {
+		return s
+	}
+	kept := s.Keys()
+	for i, k := range kept {
+		if o, err := old.Key(k.ID, k.Purpose, time.Time{}); err == nil {
+			kept[i] = o
+		}
+	}
+	return &Set{keys: kept}
+}
+
 // Format prints the set's size for every verb.
 func (s *Set) Format(f fmt.State, _ rune) {
 	_, _ = io.WriteString(f, fmt.Sprintf("key set of %d keys", len(s.keys)))

@@ -80,6 +80,41 @@ func TestMergedSetsHoldEachKeyOnce(t *testing.T) {
 	}
 }
 
+// What is the same key stays that very one, with what was made of it; what came
+// comes and what went is gone.
+func TestASetKeepsTheKeysThatItAlreadyHad(t *testing.T) {
+	parsed := func(jwks []byte) *keys.Set {
+		set, err := keys.ParseSet(jwks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return set
+	}
+	one, err := keys.NewRing(keys.DefaultPlan(), keys.EdDSA, dawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := keys.NewRing(keys.DefaultPlan(), keys.EdDSA, dawn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := keys.MergeSets(parsed(one.PublicSet(dawn).JWKS()), parsed(newRing(t).PublicSet(dawn).JWKS()))
+	now := parsed(keys.MergeSets(one.PublicSet(dawn), other.PublicSet(dawn)).JWKS())
+	got := now.Keeping(old)
+	if string(got.JWKS()) != string(now.JWKS()) {
+		t.Errorf("%s, want %s", got.JWKS(), now.JWKS())
+	}
+	for _, k := range got.Keys() {
+		before, err := old.Key(k.ID, k.Purpose, dawn)
+		if kept := err == nil && k.Table() == before.Table(); kept != one.PublicSet(dawn).Has(k.ID, k.Purpose) {
+			t.Errorf("%v is kept: %v", k, kept)
+		}
+	}
+	if now.Keeping(nil) != now {
+		t.Error("another set than the one, without an old one")
+	}
+}
+
 // entry is our first public key as a map to spoil.
 func entry(t *testing.T, alg keys.Alg) map[string]any {
 	t.Helper()

@@ -129,6 +129,7 @@ func VerifyBytes(typ, raw string, src keys.Source, now time.Time) ([]byte, error
 	}
 	kind, _ := kindOf(typ)
 	a := artefact{raw: raw, kind: kind, src: src, now: now}
+	a.expect.NoTables = true // of a frame a second nothing would be gained
 	if err := a.run(gate, signed); err != nil {
 		return nil, err
 	}

@@ -283,3 +283,35 @@ func TestAnEdDSAKeyThatVerifiesManyIsAsStrict(t *testing.T) {
 		}
 	}
 }
+
+// A table is made of a key for access tokens, unless it is to be done without, and of
+// none for the feed, of which there is a frame a second.
+func TestATableIsMadeWhereItIsWorthItAlone(t *testing.T) {
+	f := setup(t)
+	access := must[string](t)(tokens.Sign(annsClaims(), f.ed))
+	feed := must[string](t)(tokens.SignBytes(tokens.TypFeed, []byte("frame"), f.feed))
+	with, without := orders(), orders()
+	without.NoTables = true
+	for _, c := range []struct {
+		name string
+		do   func() error
+		want bool
+	}{
+		{"the feed", func() error { _, err := tokens.VerifyBytes(tokens.TypFeed, feed, f.src, noon); return err }, false},
+		{"without", func() error { _, err := tokens.VerifyLive(access, f.src, without, noon); return err }, false},
+		{"with", func() error { _, err := tokens.VerifyLive(access, f.src, with, noon); return err }, true},
+	} {
+		made := false
+		for range 250 {
+			n := allocated(1, func() {
+				if err := c.do(); err != nil {
+					t.Fatal(err)
+				}
+			})
+			made = made || n > 256<<10
+		}
+		if made != c.want {
+			t.Errorf("%s: a table is made: %v", c.name, made)
+		}
+	}
+}

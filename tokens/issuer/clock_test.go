@@ -395,3 +395,34 @@ func TestARotationWhileTheKeySetCanNotBeHadRefusesNothing(t *testing.T) {
 		})
 	}
 }
+
+// What a verifier has made of a key, such as its multiples, stays when the same key
+// comes again, by a fetch or by the feed.
+func TestAKeyThatComesAgainIsTheSame(t *testing.T) {
+	for _, id := range []string{"", "orders"} {
+		t.Run("client "+id, func(t *testing.T) {
+			bubble(t, func(t *testing.T, s *stub) {
+				f := s.follow(id)
+				synctest.Wait()
+				table := func() any {
+					k, err := f.Key(current(t, s.ring, keys.Feed).ID, keys.Feed, time.Now())
+					if err != nil {
+						t.Fatal(err)
+					}
+					return k.Table()
+				}
+				first, at := table(), f.Status().KeysAt
+				time.Sleep(time.Hour)
+				if id != "" {
+					s.live()
+				}
+				if f.Status().KeysAt.Equal(at) {
+					t.Fatal("no key set has come")
+				}
+				if table() != first {
+					t.Error("it is another")
+				}
+			})
+		})
+	}
+}

@@ -87,7 +87,7 @@ func (f *Follower) fetchKeySet(ctx context.Context) error {
 			return
 		}
 		f.noteKeys(s.set, set, generation)
-		s.set, s.setAt, s.setMaxAge, s.setGen, s.due = set, asked, maxAge(header), generation, false
+		s.set, s.setAt, s.setMaxAge, s.setGen, s.due = set.Keeping(s.set), asked, maxAge(header), generation, false
 		s.generation = 0
 		if s.kept {
 			s.generation = generation

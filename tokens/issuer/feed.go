@@ -197,7 +197,7 @@ func (f *Follower) applyKeys(raw string) error {
 	}
 	f.update(func(s *state) {
 		f.noteKeys(s.set, set, doc.Generation)
-		s.set, s.setAt, s.generation, s.setGen, s.kept = set, now, doc.Generation, doc.Generation, true
+		s.set, s.setAt, s.generation, s.setGen, s.kept = set.Keeping(s.set), now, doc.Generation, doc.Generation, true
 		s.named = slices.Sorted(slices.Values(doc.SessionKids))
 		if s.sessions != nil && !s.differs() {
 			s.sessionsGen = doc.Generation
