@@ -2,7 +2,7 @@
 
 STATICCHECK = go run honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
-.PHONY: test full faults-full data-full sessions-full model refresh-full feed-full bench-revocation lint needs dev build generate fuzz bench bench-list bench-peers
+.PHONY: test full faults-full data-full sessions-full model refresh-full feed-full guard-full bench-revocation lint needs dev build generate fuzz bench bench-list bench-peers
 
 test: needs lint ## all tests under the race detector; installs what they need
 	go test -race -timeout 20m ./...
@@ -18,7 +18,6 @@ full: needs ## the proofs at full size, about 17 minutes
 	go test -v -timeout 60m -run 'NoKeySealsMoreThanItMay' ./authsvc -rapid.checks 20000
 	SEALRING_FULL=1 go test -v -timeout 60m -run 'OnlyTheRevokedSubjectsStreams' ./middleware
 	SEALRING_FULL=1 go test -v -timeout 60m ./bench/feedsim
-	SEALRING_FULL=1 go test -v -timeout 60m -run 'ItAcceptsExactly' ./keys/edtable
 	go test -v -timeout 60m -run 'NoRotationEver|RevocationsAreObeyed|OneTickShorter' ./keys -rapid.checks 2000
 	go test -run '^$$' -bench 'Verify|Hostile|Open' -benchmem -count 5 ./tokens
 
@@ -46,6 +45,11 @@ feed-full: ## the figures of the feed at full size, about 2 minutes; 2,200 conne
 
 bench-revocation: needs ## how long a revocation takes to 50 verifiers, half a minute
 	go test -run '^$$' -bench Revocation -benchtime 200x ./authsvc/redisstore
+
+guard-full: ## the guard's figures and proofs at full size, about 15 minutes
+	SEALRING_FULL=1 go test -v -timeout 60m -run 'Flood|EveryAnswer|ThreeMegabytes' ./middleware
+	SEALRING_FULL=1 go test -v -timeout 120m -run 'ItAcceptsExactly' ./keys/edtable
+	go test -run '^$$' -bench 'Hot|Cold' -benchtime 3s ./middleware
 
 lint: ## formatting, vet, staticcheck
 	@files=$$(gofmt -l $$(find . -name '*.go' -not -path './node_modules/*')); test -z "$$files" || { echo "not gofmt-ed: $$files" >&2; exit 1; }
