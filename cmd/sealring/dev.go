@@ -46,6 +46,8 @@ func (a *app) devCommand() *cobra.Command {
 client and a key ring of their own, and print what to try. Nothing is kept unless
 --data names a folder. The user's password and the client's secret are new at
 each start, also in a folder that is kept: neither is written down anywhere.
+A service of your own, for the audience demo, shares the demo service's client;
+if browsers open it, --app-origins has to name its origin.
 
 Interrupt it (Ctrl-C) to end it. It is for one developer on one machine: the
 password is on the screen and the issuer is plain HTTP on localhost.`,
@@ -54,7 +56,7 @@ password is on the screen and the issuer is plain HTTP on localhost.`,
 		Args: cobra.NoArgs,
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "print one line of JSON once everything answers, and nothing more")
-	uses := []string{"data", "listen", "admin_listen", "demo_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
+	uses := []string{"data", "app_origins", "listen", "admin_listen", "demo_listen", "alg", "profile", "access_ttl", "idle_ttl", "session_ttl",
 		"clock_skew", "jwks_max_age", "refresh_grace", "log_level"}
 	cmd := a.command(c, uses, func(ctx context.Context, _ []string) error {
 		if !a.settings.isSet("log_level") {
@@ -82,7 +84,7 @@ func (a *app) dev(ctx context.Context, asJSON bool, log *slog.Logger) (err error
 		return errors.Join(err, public.Close(), admin.Close())
 	}
 	closeAll := func() error { return errors.Join(public.Close(), admin.Close(), info.socket.Close()) }
-	s.Issuer, s.Audiences, s.AppOrigins = info.Issuer, []string{demoAudience}, []string{info.Demo}
+	s.Issuer, s.Audiences, s.AppOrigins = info.Issuer, []string{demoAudience}, append([]string{info.Demo}, s.AppOrigins...)
 	if err := s.devFolder(info); err != nil {
 		return errors.Join(err, closeAll())
 	}
