@@ -180,15 +180,31 @@ func TestAPanickingHandlerLeavesNothingBehind(t *testing.T) {
 	}
 }
 
+// Whatever stands before a handler, what the server gave is what it gets: Flush,
+// Hijack and http.ResponseController do what they do without a guard.
 func TestTheResponseWriterIsPassedOnAsItIs(t *testing.T) {
 	iss := authtest.New(t)
 	g := readyGuard(t, iss)
-	w := httptest.NewRecorder()
-	g.Handler(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
-		if got != http.ResponseWriter(w) {
-			t.Errorf("the handler got a %T", got)
+	for name, guarded := range map[string]func(http.Handler) http.Handler{
+		"Handler":            g.Handler,
+		"Optional":           g.Optional,
+		"RequireScope":       g.RequireScope("a"),
+		"RequireRole":        g.RequireRole("b"),
+		"RequireFresh":       g.RequireFresh(time.Minute),
+		"RequireRecentLogin": g.RequireRecentLogin(time.Minute),
+		"PassOn":             g.PassOn,
+		"one in another":     func(h http.Handler) http.Handler { return g.Handler(g.RequireScope("a")(h)) },
+	} {
+		w, served := httptest.NewRecorder(), false
+		guarded(http.HandlerFunc(func(got http.ResponseWriter, _ *http.Request) {
+			if served = true; got != http.ResponseWriter(w) {
+				t.Errorf("%s: the handler got a %T", name, got)
+			}
+		})).ServeHTTP(w, request(bearer(iss.Token(authtest.Scope("a"), authtest.Roles("b")))))
+		if !served {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
 		}
-	})).ServeHTTP(w, request(bearer(iss.Token())))
+	}
 }
 
 func TestAStreamOverARealConnectionEndsByItself(t *testing.T) {
