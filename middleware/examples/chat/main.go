@@ -1,99 +1,68 @@
-// Chat is a room over WebSockets. Who logs out, on whatever device and at whatever
-// service, is out of the room at once, and their browser is told to log in (4401) or
-// to refresh and come back (4408).
+// Chat is a room of WebSockets, each of which ends with its session: whoever logs
+// out has left, in every tab and at once.
 //
+//	sealring dev --app-origins http://localhost:8085     # prints the secret
 //	SEALRING_ISSUER=http://localhost:8080 SEALRING_CLIENT_ID=demo SEALRING_CLIENT_SECRET=… go run ./chat
+//
+// Open http://localhost:8085/ in a browser.
 package main
 
 import (
+	"cmp"
 	"context"
+	"embed"
+	"html/template"
 	"log"
 	"net/http"
 	"os"
-	"strings"
-	"sync"
-	"time"
-
-	"github.com/coder/websocket"
+	"os/signal"
+	"syscall"
 
 	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/middleware/examples/serve"
 )
 
+//go:embed page.html chat.js
+var files embed.FS
+
+var page = template.Must(template.ParseFS(files, "page.html"))
+
 func main() {
-	guard, err := middleware.New(context.Background(), middleware.Config{
-		Issuer:   os.Getenv("SEALRING_ISSUER"),
-		Audience: "demo",
-		Client:   middleware.Client{ID: os.Getenv("SEALRING_CLIENT_ID"), Secret: os.Getenv("SEALRING_CLIENT_SECRET")},
-	})
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		log.Fatal(err)
 	}
-	defer guard.Close()
-	log.Fatal(http.ListenAndServe("127.0.0.1:8085", guard.Handler(&room{guard: guard})))
 }
 
-// room passes on what each says to all.
-type room struct {
-	guard *middleware.Guard
-
-	mu      sync.Mutex
-	members map[*websocket.Conn]string
-}
-
-// ServeHTTP has one member in the room until they leave, or their session ends.
-func (r *room) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	conn, err := websocket.Accept(w, req, nil)
-	if err != nil {
-		return // it has been answered
-	}
-	defer conn.CloseNow()
-	done := middleware.OnEnd(req.Context(), func(cause error) {
-		_ = conn.Close(websocket.StatusCode(middleware.CloseCode(cause)), "the session has ended")
+func run(ctx context.Context) error {
+	port := cmp.Or(os.Getenv("PORT"), "8085")
+	issuer := os.Getenv("SEALRING_ISSUER")
+	guard, err := middleware.New(context.Background(), middleware.Config{
+		Issuer:   issuer,
+		Audience: "demo",
+		Client:   middleware.Client{ID: os.Getenv("SEALRING_CLIENT_ID"), Secret: os.Getenv("SEALRING_CLIENT_SECRET")},
+		Origin:   "http://localhost:" + port, // browsers are led to the login and back here
 	})
-	defer done()
-	s, _ := middleware.FromContext(req.Context())
-	r.enter(conn, s.Subject)
-	defer r.leave(conn)
-	ctx := context.WithoutCancel(req.Context()) // whose end would break the connection without a code
-	for {
-		_, message, err := conn.Read(ctx)
-		if err != nil {
-			return
-		}
-		// A client that has refreshed says so, and stays beyond its first token.
-		if token, ok := strings.CutPrefix(string(message), "/token "); ok {
-			if err := r.guard.Renew(req.Context(), token); err != nil {
-				_ = conn.Close(websocket.StatusCode(middleware.CloseCode(err)), "the token is not good")
-				return
-			}
-			continue
-		}
-		r.tell(ctx, s.Subject+": "+string(message))
+	if err != nil {
+		return err
 	}
+	defer guard.Close()
+	c := &chat{guard: guard}
+	defer c.sockets.Wait() // until each is closed with a code: the server does not know them
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", show(issuer))
+	mux.Handle("GET /chat.js", http.FileServerFS(files))
+	mux.HandleFunc("GET /socket", c.join)
+	mux.HandleFunc("POST /socket/{name}/renew", c.renew)
+	return serve.Until(ctx, port, guard.Handler(mux))
 }
 
-func (r *room) enter(conn *websocket.Conn, who string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.members == nil {
-		r.members = map[*websocket.Conn]string{}
-	}
-	r.members[conn] = who
-}
-
-func (r *room) leave(conn *websocket.Conn) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	delete(r.members, conn)
-}
-
-// tell gives nobody more than a second: who does not listen holds up nobody else.
-func (r *room) tell(ctx context.Context, what string) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for conn := range r.members {
-		_ = conn.Write(ctx, websocket.MessageText, []byte(what)) // its own reader notices
+// show serves the page. Its session is kept by the issuer's script.
+func show(issuer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; script-src 'self' "+issuer+"; connect-src 'self' "+issuer)
+		w.Header().Set("Cache-Control", "no-store")
+		_ = page.Execute(w, issuer) // the client is gone: nobody to tell
 	}
 }

@@ -1,55 +1,67 @@
-// Dashboard sends figures as they change, by server-sent events, for as long as
-// somebody is logged in. The last event says why it ends: a browser's EventSource
-// comes back by itself, with the cookie that the page has refreshed meanwhile, and
-// stops at the 401 of a session that has ended.
+// Dashboard streams to administrators, by server-sent events, what the service
+// knows of itself: the Status of its guard. Each stream ends with its session.
 //
+//	sealring dev --app-origins http://localhost:8086     # prints the secret
 //	SEALRING_ISSUER=http://localhost:8080 SEALRING_CLIENT_ID=demo SEALRING_CLIENT_SECRET=… go run ./dashboard
+//
+// Open http://localhost:8086/ in a browser.
 package main
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"embed"
+	"html/template"
 	"log"
 	"net/http"
 	"os"
-	"runtime"
-	"time"
+	"os/signal"
+	"syscall"
 
 	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/middleware/examples/serve"
 )
 
+//go:embed page.html dashboard.js
+var files embed.FS
+
+var page = template.Must(template.ParseFS(files, "page.html"))
+
 func main() {
-	guard, err := middleware.New(context.Background(), middleware.Config{
-		Issuer:   os.Getenv("SEALRING_ISSUER"),
-		Audience: "demo",
-		Client:   middleware.Client{ID: os.Getenv("SEALRING_CLIENT_ID"), Secret: os.Getenv("SEALRING_CLIENT_SECRET")},
-	})
-	if err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
 		log.Fatal(err)
 	}
-	defer guard.Close()
-	log.Fatal(http.ListenAndServe("127.0.0.1:8086", guard.Handler(figures(time.Second))))
 }
 
-// figures does nothing about sessions but obey the request's context.
-func figures(every time.Duration) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "text/event-stream")
+func run(ctx context.Context) error {
+	port := cmp.Or(os.Getenv("PORT"), "8086")
+	issuer := os.Getenv("SEALRING_ISSUER")
+	guard, err := middleware.New(context.Background(), middleware.Config{
+		Issuer:   issuer,
+		Audience: "demo",
+		Client:   middleware.Client{ID: os.Getenv("SEALRING_CLIENT_ID"), Secret: os.Getenv("SEALRING_CLIENT_SECRET")},
+		Origin:   "http://localhost:" + port, // browsers are led to the login and back here
+	})
+	if err != nil {
+		return err
+	}
+	defer guard.Close()
+	d := &dashboard{guard: guard}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", show(issuer))
+	mux.Handle("GET /dashboard.js", http.FileServerFS(files))
+	mux.HandleFunc("GET /events", d.events)
+	mux.HandleFunc("POST /events/{name}/renew", d.renew)
+	return serve.Until(ctx, port, guard.RequireRole("admin")(mux))
+}
+
+// show serves the page. Its session is kept by the issuer's script.
+func show(issuer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; script-src 'self' "+issuer+"; connect-src 'self' "+issuer)
 		w.Header().Set("Cache-Control", "no-store")
-		out := http.NewResponseController(w) // the guard wraps no ResponseWriter
-		tick := time.NewTicker(every)
-		defer tick.Stop()
-		for {
-			fmt.Fprintf(w, "data: {\"goroutines\":%d}\n\n", runtime.NumGoroutine())
-			if out.Flush() != nil {
-				return
-			}
-			select {
-			case <-tick.C:
-			case <-r.Context().Done():
-				fmt.Fprintf(w, "event: end\ndata: %d\n\n", middleware.CloseCode(context.Cause(r.Context())))
-				return
-			}
-		}
+		_ = page.Execute(w, issuer) // the client is gone: nobody to tell
 	}
 }

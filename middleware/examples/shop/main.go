@@ -2,10 +2,12 @@
 // payment that wants a recent login, a call to the next service, and the probes of
 // its own health.
 //
+//	sealring dev --app-origins http://localhost:8084     # prints the secret
 //	SEALRING_ISSUER=http://localhost:8080 SEALRING_CLIENT_ID=demo SEALRING_CLIENT_SECRET=… go run ./shop
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,25 +15,37 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	"github.com/go-chi/chi/v5"
 
 	"github.com/sealring-dev/sealring/middleware"
+	"github.com/sealring-dev/sealring/middleware/examples/serve"
 )
 
 func main() {
-	guard, err := middleware.New(context.Background(), middleware.Config{
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run(ctx context.Context) error {
+	port := cmp.Or(os.Getenv("PORT"), "8084")
+	guard, err := middleware.New(context.Background(), middleware.Config{ // until Close: the last requests are judged too
 		Issuer:   os.Getenv("SEALRING_ISSUER"),
 		Audience: "demo",
 		Client:   middleware.Client{ID: os.Getenv("SEALRING_CLIENT_ID"), Secret: os.Getenv("SEALRING_CLIENT_SECRET")},
-		Origin:   os.Getenv("SHOP_ORIGIN"), // such as https://shop.example.com; empty: browsers get a 401 too
+		Origin:   "http://localhost:" + port, // browsers are led to the login and back here
 	})
 	if err != nil {
-		log.Fatal(err)
+		return err
 	}
 	defer guard.Close()
-	log.Fatal(http.ListenAndServe("127.0.0.1:8084", routes(guard, os.Getenv("STOCK_URL"))))
+	return serve.Until(ctx, port, routes(guard, os.Getenv("STOCK_URL")))
 }
 
 // routes are those of the shop. stock is the URL of the next service, which has the
