@@ -21,6 +21,7 @@ type Claims struct {
 	Scope     []string  // scope, space-delimited in the token (RFC 6749 §3.3); may be absent
 	Roles     []string  // roles; may be absent
 	AuthTime  time.Time // auth_time: the login, unchanged by every refresh; required with a SessionID, else absent means IssuedAt
+	Actors    []string  // act (RFC 8693 §4.1), of a token that was exchanged: the clients that act for the subject, the newest first and last the one of the login; at most MaxActors, nested in the token
 
 	NotBefore time.Time // nbf, which Sign never issues; set by Verify
 	KeyID     string    // the header's kid; set by Verify, ignored by Sign
@@ -29,6 +30,9 @@ type Claims struct {
 // MaxLifetime is the longest time from iat to exp. A token lives minutes; what
 // claims to live longer than a day was made by mistake.
 const MaxLifetime = 24 * time.Hour
+
+// MaxActors is how many clients may act for each other.
+const MaxActors = 6
 
 const (
 	maxIssuer = 512
@@ -75,7 +79,10 @@ func (c *Claims) validateLists() error {
 	if len(c.Audience) == 0 {
 		return faultList
 	}
-	for _, list := range [...][]string{c.Audience, c.Scope, c.Roles} {
+	if len(c.Actors) > MaxActors {
+		return faultList
+	}
+	for _, list := range [...][]string{c.Audience, c.Scope, c.Roles, c.Actors} {
 		if len(list) > maxList {
 			return faultList
 		}

@@ -2,6 +2,7 @@ package tokens_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -27,16 +28,36 @@ func TestClaimsAreReadStrictly(t *testing.T) {
 		payload string
 		want    tokens.Reason
 	}{
-		"as issued":                        {good, ok},
-		"white space":                      {" \n" + strings.ReplaceAll(good, ",", " ,\t") + "\r\n", ok},
-		"an unknown claim":                 {add(`"tenant":{"a":[1,2.5e3,null,true,"x"]}`), ok},
-		"an escape in a value":             {replace(`"ann"`, `"\u0061nn"`), ok},
-		"aud as one string":                {replace(`["orders","stock"]`, `"orders"`), ok},
-		"no auth_time and no sid":          {drop(drop(good, "auth_time"), "sid"), ok},
-		"a past nbf":                       {add(`"nbf":1`), ok},
-		"a future nbf":                     {add(`"nbf":4000000000`), tokens.NotYet},
-		"nbf as a string":                  {add(`"nbf":"1"`), bad},
-		"a key confirmation":               {add(`"cnf":{"jkt":"x"}`), bad},
+		"as issued":                       {good, ok},
+		"white space":                     {" \n" + strings.ReplaceAll(good, ",", " ,\t") + "\r\n", ok},
+		"an unknown claim":                {add(`"tenant":{"a":[1,2.5e3,null,true,"x"]}`), ok},
+		"an escape in a value":            {replace(`"ann"`, `"\u0061nn"`), ok},
+		"aud as one string":               {replace(`["orders","stock"]`, `"orders"`), ok},
+		"no auth_time and no sid":         {drop(drop(good, "auth_time"), "sid"), ok},
+		"a past nbf":                      {add(`"nbf":1`), ok},
+		"a future nbf":                    {add(`"nbf":4000000000`), tokens.NotYet},
+		"nbf as a string":                 {add(`"nbf":"1"`), bad},
+		"a key confirmation":              {add(`"cnf":{"jkt":"x"}`), bad},
+		"an actor":                        {add(`"act":{"sub":"orders"}`), ok},
+		"an actor for an actor":           {add(`"act":{"sub":"stock","act":{"sub":"orders","act":{"sub":"login"}}}`), ok},
+		"an actor after what it acts for": {add(`"act":{"act":{"sub":"login"},"sub":"orders"}`), ok},
+		"an actor that says more":         {add(`"act":{"sub":"orders","iss":"x","x":[1]}`), ok},
+		"six actors":                      {add(`"act":` + actors(6)), ok},
+		"seven actors":                    {add(`"act":` + actors(7)), bad},
+		"an actor without a name":         {add(`"act":{}`), bad},
+		"a nameless actor before":         {add(`"act":{"sub":"orders","act":{}}`), bad},
+		"an actor with an empty name":     {add(`"act":{"sub":""}`), bad},
+		"an actor with a line break": {add(`"act":{"sub":"a
+"}`), bad},
+		"an actor with a long name":        {add(`"act":{"sub":"` + strings.Repeat("a", 256) + `"}`), bad},
+		"an actor as text":                 {add(`"act":"orders"`), bad},
+		"actors as a list":                 {add(`"act":[{"sub":"orders"}]`), bad},
+		"an actor null":                    {add(`"act":null`), bad},
+		"an actor before null":             {add(`"act":{"sub":"orders","act":null}`), bad},
+		"an actor named twice":             {add(`"act":{"sub":"orders","sub":"stock"}`), bad},
+		"an actor named in another case":   {add(`"act":{"sub":"orders","Sub":"stock"}`), bad},
+		"an actor with a foreign letter":   {add(`"act":{"sub":"orders","ſub":"stock"}`), bad},
+		"an actor in another case":         {add(`"act":{"sub":"orders","ACT":{"sub":"login"}}`), bad},
 		"no iss":                           {drop(good, "iss"), bad},
 		"no sub":                           {drop(good, "sub"), bad},
 		"no aud":                           {drop(good, "aud"), bad},
@@ -124,6 +145,45 @@ func TestClaimsAreReadStrictly(t *testing.T) {
 	}
 }
 
+// actors is an act claim of n actors, a, b, c and so on.
+func actors(n int) string {
+	doc := "{"
+	for i := range n {
+		doc += `"sub":"` + string(rune('a'+i)) + `"`
+		if i < n-1 {
+			doc += `,"act":{`
+		}
+	}
+	return doc + strings.Repeat("}", n)
+}
+
+// What is read of an act claim is who acts, the newest first, and is issued again
+// the same.
+func TestActorsAreReadInTheirOrder(t *testing.T) {
+	f := setup(t)
+	for n := range tokens.MaxActors {
+		c := annsClaims()
+		for i := range n + 1 {
+			c.Actors = append(c.Actors, string(rune('a'+i)))
+		}
+		raw := must[string](t)(tokens.Sign(c, f.es))
+		if payload := payloadOf(t, raw); !strings.Contains(payload, `"act":`+actors(n+1)) {
+			t.Errorf("issued as %s", payload)
+		}
+		for name, verify := range map[string]func(string, keys.Source, tokens.Expect, time.Time) (*tokens.Claims, error){
+			"Verify": tokens.Verify, "VerifyLive": tokens.VerifyLive,
+		} {
+			if got := must[*tokens.Claims](t)(verify(raw, f.src, orders(), noon)); !slices.Equal(got.Actors, c.Actors) {
+				t.Errorf("%s: %v, want %v", name, got.Actors, c.Actors)
+			}
+		}
+		sealed := must[string](t)(tokens.SealSession(annsSession(raw), f.cookie))
+		if got := must[*tokens.Session](t)(tokens.OpenSession(sealed, f.src, noon)); got.Token != raw {
+			t.Error("another token came out of a cookie")
+		}
+	}
+}
+
 // drop takes one member out of a flat object.
 func drop(doc, name string) string {
 	start := strings.Index(doc, `"`+name+`":`)
@@ -185,6 +245,8 @@ func TestSignRefusesWhatVerifyWould(t *testing.T) {
 		"a login before 1970":       func(c *tokens.Claims) { c.AuthTime = time.Unix(-1, 0) },
 		"a login past 2106":         func(c *tokens.Claims) { c.AuthTime = time.Unix(1<<32, 0) },
 		"a subject of two lines":    func(c *tokens.Claims) { c.Subject = "a\nb" },
+		"seven actors":              func(c *tokens.Claims) { c.Actors = strings.Split("abcdefg", "") },
+		"an actor without a name":   func(c *tokens.Claims) { c.Actors = []string{"orders", ""} },
 		"a subject in Latin-1":      func(c *tokens.Claims) { c.Subject = "\xe9" },
 		"a scope with a blank":      func(c *tokens.Claims) { c.Scope = []string{"a b"} },
 		"an empty scope":            func(c *tokens.Claims) { c.Scope = []string{""} },

@@ -20,6 +20,7 @@ type payload struct {
 	SessionID *ID      `json:"sid,omitempty"`
 	Scope     string   `json:"scope,omitempty"`
 	Roles     []string `json:"roles,omitempty"`
+	Actor     *actor   `json:"act,omitempty"`
 }
 
 // encodeClaims writes valid claims.
@@ -30,7 +31,7 @@ func encodeClaims(c *Claims) ([]byte, error) {
 	p := payload{
 		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID,
 		ExpiresAt: c.ExpiresAt.Unix(), IssuedAt: c.IssuedAt.Unix(),
-		ID: c.ID, Scope: strings.Join(c.Scope, " "), Roles: c.Roles,
+		ID: c.ID, Scope: strings.Join(c.Scope, " "), Roles: c.Roles, Actor: actorOf(c.Actors),
 	}
 	if !c.AuthTime.IsZero() {
 		p.AuthTime = c.AuthTime.Unix()
@@ -47,7 +48,7 @@ func encodeClaims(c *Claims) ([]byte, error) {
 // 7800): the first is honoured, the second refused.
 var claimNames = [...]string{
 	"iss", "sub", "aud", "exp", "iat", "jti", "client_id", // required
-	"sid", "scope", "roles", "auth_time", "nbf", "cnf",
+	"sid", "scope", "roles", "auth_time", "nbf", "cnf", "act",
 }
 
 // Places in claimNames.
@@ -143,6 +144,8 @@ func (p *parsed) known(r *reader, name string) (err error) {
 		p.ID, err = r.id()
 	case "sid":
 		p.SessionID, err = r.id()
+	case "act":
+		p.Actors, err = r.actors(nil)
 	default: // cnf
 		err = faultBound
 	}

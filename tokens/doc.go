@@ -71,7 +71,8 @@
 // is a string or an array (RFC 7519 §4.1.3); scope has one blank between two
 // (RFC 6749 §3.3); jti and sid are an ID's 22 characters. Times are Unix seconds
 // in plain digits, from 1 to 2^32-1: no fraction, exponent, sign or quotes. exp
-// is after iat by at most MaxLifetime. Unknown claims are ignored (RFC 7519 §4),
+// is after iat by at most MaxLifetime. act (RFC 8693 §4.1) is an object with a sub,
+// and another act in it, at most MaxActors. Unknown claims are ignored (RFC 7519 §4),
 // but not one that is a known name in another case, and a duplicate never. nbf
 // is honoured; cnf is refused, because a token bound to a key (RFC 7800) must
 // not pass as a bearer token.

@@ -20,7 +20,9 @@ func TestGoldenArtefactsAreStillTaken(t *testing.T) {
 		return "testdata/golden/" + strings.ToLower(strings.ReplaceAll(kind, " ", "-")) + ".txt"
 	}
 	if *update {
-		for kind, raw := range artefacts(t, f) {
+		all := artefacts(t, f)
+		all["exchanged"] = must[string](t)(tokens.Sign(exchanged(), f.ed))
+		for kind, raw := range all {
 			if err := os.WriteFile(path(kind), []byte(raw+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
@@ -36,6 +38,11 @@ func TestGoldenArtefactsAreStillTaken(t *testing.T) {
 		if !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v", kind, got)
 		}
+	}
+	acted := exchanged()
+	acted.KeyID = f.ed.ID
+	if got := must[*tokens.Claims](t)(tokens.Verify(golden("exchanged"), f.src, orders(), noon)); !reflect.DeepEqual(got, acted) {
+		t.Errorf("exchanged: %+v", got)
 	}
 	session := must[*tokens.Session](t)(tokens.OpenSession(golden("session"), f.src, noon))
 	if _, err := tokens.Verify(session.Token, f.src, orders(), noon); err != nil {
@@ -65,8 +72,10 @@ func TestGoldenArtefactsAreStillTaken(t *testing.T) {
 // byte: a change of the form would be seen here.
 func TestWhatSignIssuesIsKnownToTheByte(t *testing.T) {
 	f := setup(t)
-	want := string(must[[]byte](t)(os.ReadFile("testdata/golden/access-eddsa.txt")))
-	if got := must[string](t)(tokens.Sign(annsClaims(), f.ed)); got+"\n" != want {
-		t.Errorf("got %s, want %s", got, want)
+	for file, c := range map[string]*tokens.Claims{"access-eddsa.txt": annsClaims(), "exchanged.txt": exchanged()} {
+		want := string(must[[]byte](t)(os.ReadFile("testdata/golden/" + file)))
+		if got := must[string](t)(tokens.Sign(c, f.ed)); got+"\n" != want {
+			t.Errorf("%s: got %s, want %s", file, got, want)
+		}
 	}
 }

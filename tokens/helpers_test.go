@@ -143,6 +143,13 @@ func annsClaims() *tokens.Claims {
 	}
 }
 
+// exchanged are those of a token that orders has exchanged.
+func exchanged() *tokens.Claims {
+	c := annsClaims()
+	c.Audience, c.ClientID, c.Actors = []string{"orders"}, "stock", []string{"stock", "orders", "login"}
+	return c
+}
+
 func annsSession(token string) *tokens.Session {
 	return &tokens.Session{
 		Token: token, Data: []byte(`{"theme":"dark","cart":[1,2,3]}`), Version: 7,

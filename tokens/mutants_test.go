@@ -37,6 +37,7 @@ type value struct {
 	str  *string  // if it is a string that reads well
 	num  *int64   // if it is an integer in plain digits
 	list []string // if it is an array of strings that read well; not nil even if empty
+	acts []string // if it is an act claim that reads well: who acts, the newest first
 	junk bool     // not JSON, or broken inside
 }
 
@@ -54,6 +55,22 @@ func list(ss ...string) value {
 	}
 	return v
 }
+
+// acts is an act claim, written as RFC 8693 has it.
+func acts(names ...string) value {
+	v := value{text: "{", acts: names}
+	for i, name := range names {
+		if i > 0 {
+			v.text += `,"act":{`
+		}
+		v.text += `"sub":"` + name + `"`
+	}
+	v.text += strings.Repeat("}", len(names))
+	return v
+}
+
+// written is an act claim that says the same otherwise.
+func written(text string, names ...string) value { return value{text: text, acts: names} }
 
 func other(text string) value { return value{text: text} }
 func junk(text string) value  { return value{text: text, junk: true} }
@@ -287,7 +304,7 @@ func mutate(rng *rand.Rand, in []member, draw func(*rand.Rand, string) value) []
 	case 2: // say it in another case
 		return append(out, plain(otherCase(rng, out[i].name), out[i].val))
 	case 3: // add one
-		name := pick(rng, "crit", "zip", "jku", "jwk", "b64", "enc", "nbf", "cnf", "tenant", "x5c", "nonce", "Tenant")
+		name := pick(rng, "crit", "zip", "jku", "jwk", "b64", "enc", "nbf", "cnf", "act", "tenant", "x5c", "nonce", "Tenant")
 		return append(out, plain(name, draw(rng, name)))
 	case 4: // hide the name
 		out[i].key = `\u00` + hex2(out[i].name[0]) + out[i].name[1:]
@@ -346,6 +363,13 @@ func claimValue(rng *rand.Rand, name string) value {
 	case "scope":
 		return pick(rng, str("a"), str("a b c"), str("a  b"), str(" a"), str(""), list("a"), spelt(`"a\u0020b"`, "a b"),
 			spelt(`"a\"b"`, `a"b`), spelt(`"\u00e4"`, "ä"), num(1))
+	case "act":
+		return pick(rng, acts("orders"), acts("stock", "orders", "login"), acts("a", "b", "c", "d", "e", "f"), acts("a", "b", "c", "d", "e", "f", "g"),
+			written(`{"act":{"sub":"login"},"sub":"orders"}`, "orders", "login"), written(` { "sub" : "orders" , "x" : [ { } ] } `, "orders"),
+			written(`{"sub":"\u006frders"}`, "orders"), acts(""), acts("orders", ""), other("{}"), other(`{"act":{"sub":"login"}}`), other(`{"sub":1}`),
+			other("null"), str("orders"), list("orders"), other(`{"sub":"orders","act":null}`), other(`{"sub":"orders","Sub":"x"}`),
+			other(`{"sub":"orders","aCt":{"sub":"x"}}`), junk(`{"sub":"orders","sub":"orders"}`), junk(`{"s\u0075b":"orders"}`),
+			junk(`{"sub":"orders",}`), acts(strings.Repeat("a", 255)), acts(strings.Repeat("a", 256)))
 	case "tenant", "Tenant", "nonce":
 		return pick(rng, str("x"), num(1), other("-1.5e-3"), other("[1,[2,[3]]]"), other(`{"a":{"b":null}}`),
 			junk(`{"a":1,"a":1}`), junk(`[{"a":1,"a":1}]`), junk("1e999"), junk(strings.Repeat("[", 8)+strings.Repeat("]", 8)),

@@ -58,7 +58,7 @@ func judgeClaims(claims []member) string {
 
 // disguised: a name that some reader takes for a claim's, but is not it.
 func disguised(name string) bool {
-	for _, known := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "roles", "auth_time", "nbf", "cnf"} {
+	for _, known := range []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "sid", "scope", "roles", "auth_time", "nbf", "cnf", "act"} {
 		if name != known && fold(name) == fold(known) {
 			return true
 		}
@@ -110,6 +110,10 @@ func wellFormed(c map[string]value) bool {
 			}
 		case "jti", "sid":
 			if v.str == nil || !goodID(*v.str) {
+				return false
+			}
+		case "act":
+			if len(v.acts) == 0 || len(v.acts) > 6 || !goodList(v.acts) {
 				return false
 			}
 		case "exp", "iat", "auth_time", "nbf":
