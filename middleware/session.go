@@ -35,7 +35,7 @@ const NoList time.Duration = math.MaxInt64
 // Claims returns a copy of the token's claims.
 func (s *Session) Claims() tokens.Claims {
 	c := *s.claims
-	c.Audience, c.Scope, c.Roles = slices.Clone(c.Audience), slices.Clone(c.Scope), slices.Clone(c.Roles)
+	c.Audience, c.Scope, c.Roles, c.Actors = slices.Clone(c.Audience), slices.Clone(c.Scope), slices.Clone(c.Roles), slices.Clone(c.Actors)
 	return c
 }
 

@@ -118,6 +118,6 @@ func (v *verified) bytes() int {
 		n += len(v.cred.value)
 	}
 	n += len(v.targets) * int(unsafe.Sizeof(revocation.Target{}))
-	n += (len(c.Audience) + len(c.Scope) + len(c.Roles)) * int(unsafe.Sizeof(""))
+	n += (len(c.Audience) + len(c.Scope) + len(c.Roles) + len(c.Actors)) * int(unsafe.Sizeof(""))
 	return n + n/8
 }

@@ -223,7 +223,7 @@ func (l *List) MatchTargets(c *tokens.Claims, targets []Target) (Entry, bool) {
 	s := l.load()
 	for i := range targets {
 		t := &targets[i]
-		if e, ok := s.get(t.Type, &t.ID); ok && !t.Type.spares(c, e.T) {
+		if e, ok := s.get(t.Type, &t.ID); ok && !t.Type.spares(c, &t.ID, e.T) {
 			return e, true
 		}
 	}
@@ -238,8 +238,10 @@ func (s *state) matchLogin(c *tokens.Claims) (Entry, bool) {
 	if e, ok := s.named(Subject, c, c.Subject); ok {
 		return e, true
 	}
-	if e, ok := s.named(Client, c, c.ClientID); ok {
-		return e, true
+	for client := range clients(c) {
+		if e, ok := s.named(Client, c, client); ok {
+			return e, true
+		}
 	}
 	for _, aud := range c.Audience {
 		if e, ok := s.named(Audience, c, aud); ok {
@@ -255,7 +257,7 @@ func (s *state) named(typ Type, c *tokens.Claims, value string) (Entry, bool) {
 	}
 	id := hashed(typ, c.Issuer, value)
 	e, ok := s.get(typ, &id)
-	if !ok || typ.spares(c, e.T) {
+	if !ok || typ.spares(c, &id, e.T) {
 		return Entry{}, false
 	}
 	return e, true

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"crypto/sha256"
+	"iter"
 
 	"github.com/sealring-dev/sealring/tokens"
 )
@@ -38,7 +39,9 @@ func Targets(c *tokens.Claims) []Target {
 	named(Key, c.KeyID)
 	ts = append(ts, Target{Type: All})
 	named(Subject, c.Subject)
-	named(Client, c.ClientID)
+	for client := range clients(c) {
+		named(Client, client)
+	}
 	for _, aud := range c.Audience {
 		named(Audience, aud)
 	}
@@ -48,7 +51,7 @@ func Targets(c *tokens.Claims) []Target {
 
 // Matches reports whether the entry kills a token with these claims.
 func (e Entry) Matches(c *tokens.Claims) bool {
-	if e.Type.spares(c, e.T) {
+	if e.Type.spares(c, &e.ID, e.T) {
 		return false
 	}
 	switch e.Type {
@@ -59,7 +62,7 @@ func (e Entry) Matches(c *tokens.Claims) bool {
 	case Subject:
 		return c.Subject != "" && e.ID == hashed(Subject, c.Issuer, c.Subject)
 	case Client:
-		return c.ClientID != "" && e.ID == hashed(Client, c.Issuer, c.ClientID)
+		return e.matchesClient(c)
 	case Audience:
 		return e.matchesAudience(c)
 	case Key:
@@ -73,12 +76,44 @@ func (e Entry) Matches(c *tokens.Claims) bool {
 }
 
 // spares reports whether a token is not from before the time of a not-before
-// type.
-func (t Type) spares(c *tokens.Claims, before uint32) bool {
-	if t == Claims {
+// type. What a client has got by an exchange is from when it got it: whom it acts
+// for may have logged in long ago, and may go on to be acted for by a client that has
+// a new secret.
+func (t Type) spares(c *tokens.Claims, id *[16]byte, before uint32) bool {
+	if t == Claims || t == Client && exchanged(c, id) {
 		return c.IssuedAt.Unix() >= int64(before)
 	}
 	return t.notBefore() && began(c) >= int64(before)
+}
+
+// clients yields the client of a token, and those that acted before it.
+func clients(c *tokens.Claims) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(c.ClientID) {
+			return
+		}
+		for _, name := range c.Actors {
+			if name != c.ClientID && !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// exchanged reports whether a client has got a token by an exchange, and not by the
+// login.
+func exchanged(c *tokens.Claims, client *[16]byte) bool {
+	last := len(c.Actors) - 1
+	return last > 0 && *client != hashed(Client, c.Issuer, c.Actors[last])
+}
+
+func (e Entry) matchesClient(c *tokens.Claims) bool {
+	for client := range clients(c) {
+		if client != "" && e.ID == hashed(Client, c.Issuer, client) {
+			return true
+		}
+	}
+	return false
 }
 
 func (e Entry) matchesAudience(c *tokens.Claims) bool {

@@ -39,11 +39,27 @@ func TestMatch(t *testing.T) {
 	service.SessionID, service.AuthTime, service.ID = tokens.ID{}, time.Time{}, tokens.ID{}
 	foreign := claims()
 	foreign.Issuer = "https://other.example.com"
+	exchanged := claims()
+	exchanged.ClientID, exchanged.Actors = "stock", []string{"stock", "orders", "login"}
+	once := claims()
+	once.ClientID, once.Actors = "login", []string{"login", "login"}
+	alone := claims()
+	alone.Actors = []string{"stock"}
 	for name, c := range map[string]struct {
 		e    Entry
 		c    *tokens.Claims
 		want bool
 	}{
+		"the client of a token whose one actor is another":            {ClientEntry(iss, "login", before, end), alone, true},
+		"the client of the login, of an exchanged token":              {ClientEntry(iss, "login", before, end), exchanged, true},
+		"the client of the login, too early":                          {ClientEntry(iss, "login", noon, end), exchanged, false},
+		"the client that exchanged":                                   {ClientEntry(iss, "stock", noon.Add(time.Hour+1), end), exchanged, true},
+		"the client that exchanged, by then":                          {ClientEntry(iss, "stock", noon.Add(time.Hour), end), exchanged, false},
+		"the client that exchanged, by then, and logged in before":    {ClientEntry(iss, "stock", before, end), exchanged, false},
+		"a client that exchanged before it":                           {ClientEntry(iss, "orders", noon.Add(time.Hour+1), end), exchanged, true},
+		"a client that has nothing to do with it":                     {ClientEntry(iss, "billing", noon.Add(2*time.Hour), end), exchanged, false},
+		"the client of the login, which exchanged, too":               {ClientEntry(iss, "login", before, end), once, true},
+		"the subject of an exchanged token, by the time of its login": {SubjectEntry(iss, "ann", before, end), exchanged, true},
 		"its jti":                                   {TokenEntry(tokenID, noon, end), claims(), true},
 		"its jti, whatever the time":                {TokenEntry(tokenID, noon.Add(-day), end), claims(), true},
 		"another jti":                               {TokenEntry(sessionID, noon, end), claims(), false},
@@ -181,6 +197,9 @@ func drawClaims(t *rapid.T) *tokens.Claims {
 		ID:        tokens.ID{byte(rapid.IntRange(0, 4).Draw(t, "jti"))},
 		SessionID: tokens.ID{byte(rapid.IntRange(0, 4).Draw(t, "sid"))},
 		IssuedAt:  time.Unix(int64(rapid.IntRange(990, 1020).Draw(t, "iat")), 0),
+	}
+	if rapid.Bool().Draw(t, "exchanged") {
+		c.Actors = rapid.SliceOfN(name, 1, 3).Draw(t, "act")
 	}
 	if rapid.Bool().Draw(t, "login") {
 		c.AuthTime = time.Unix(int64(rapid.IntRange(980, 1010).Draw(t, "auth_time")), 0)
