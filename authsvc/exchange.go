@@ -8,6 +8,7 @@ import (
 
 	"github.com/sealring-dev/sealring/openapi"
 	"github.com/sealring-dev/sealring/tokens"
+	"github.com/sealring-dev/sealring/tokens/revocation"
 )
 
 // A token exchange (RFC 8693) gives a service, in the place of a user's token that
@@ -17,8 +18,9 @@ import (
 //
 // The client must be allowed to, by its scope "exchange:AUDIENCE", and the token
 // must have been meant for it: a client that is named like an audience is that one.
-// The token says by its client_id who has it. It has no act claim: who acted before
-// stands in the log of each service, and not in the token.
+// The token says by its client_id who has it, and by its act claim for whom that one
+// acts in turn, down to the client of the login: so that the end of each of them is its
+// end too (see revocation.Targets).
 const (
 	grantExchange  = "urn:ietf:params:oauth:grant-type:token-exchange"
 	typeAccess     = "urn:ietf:params:oauth:token-type:access_token"
@@ -49,13 +51,34 @@ func (s *Service) exchange(r *http.Request, form url.Values, id, secret string) 
 		return nil, oauthInvalid("subject_token is not valid, or not for this client")
 	}
 	c := *held
-	c.ClientID, c.Audience = client.ID, []string{audience}
+	c.ClientID, c.Audience, c.Actors = client.ID, []string{audience}, acting(client.ID, held)
+	if len(c.Actors) > tokens.MaxActors {
+		return nil, oauthInvalid("subject_token has been exchanged too often")
+	}
 	if c.Scope, err = narrowed(held.Scope, form.Get("scope")); err != nil {
 		return nil, err
 	}
-	c.IssuedAt = later(now.Truncate(time.Second).UTC(), held.IssuedAt) // which may be postdated: see claims.go
+	c.IssuedAt = later(s.notBefore(client.ID, now), held.IssuedAt) // which may be postdated: see claims.go
 	c.ExpiresAt = earlier(held.ExpiresAt, c.IssuedAt.Add(s.cfg.AccessTTL))
 	return s.tokenReply(&grant{claims: c, exchanged: true}, now)
+}
+
+// acting are who acts when a client shows a token that it has exchanged, the newest
+// first.
+func acting(client string, held *tokens.Claims) []string {
+	before := held.Actors
+	if len(before) == 0 {
+		before = []string{held.ClientID}
+	}
+	return append([]string{client}, before...)
+}
+
+// notBefore is from when on what a client gets counts: now, or up to a second later
+// where all that it had was revoked in this second.
+func (s *Service) notBefore(client string, now time.Time) time.Time {
+	at := now.Truncate(time.Second).UTC()
+	e, _ := s.hub.list.Find(revocation.ClientEntry(s.cfg.Issuer, client, time.Time{}, time.Time{}).Target())
+	return later(at, time.Unix(int64(e.T), 0).UTC())
 }
 
 // exchangeAsked returns the audience that is asked for. What it does not know of

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -68,6 +69,45 @@ func TestATokenIsExchangedForOneOfTheSameSession(t *testing.T) {
 		t.Error("it is good where it came from, too")
 	}
 	w.form(exchangeOf(a.str(t, "access_token"), "stock", nil), basic).want(t, 400, "") // it is not for orders
+}
+
+// A token says who acts for whom, so that it ends with each of them: with the client
+// of the login by the time of that, with one that has exchanged it by the time of
+// the exchange.
+func TestAnExchangedTokenEndsWithEachOfItsClients(t *testing.T) {
+	w := newWorld(t, withExchange)
+	basic := withBasic("orders", w.secret)
+	held := w.sign(func(c *tokens.Claims) { c.ClientID, c.Actors = "gateway", []string{"gateway", "login"} })
+	exchange := func() string {
+		return w.form(exchangeOf(held, "stock", nil), basic).want(t, 200, "").str(t, "access_token")
+	}
+	got := exchange()
+	c, err := tokens.Verify(got, w.ring, tokens.Expect{Issuer: w.issuer, Audiences: []string{"stock"}, Leeway: time.Minute}, time.Now())
+	must(t, err)
+	if want := []string{"orders", "gateway", "login"}; !slices.Equal(c.Actors, want) {
+		t.Errorf("acting are %v, want %v", c.Actors, want)
+	}
+	w.get("/v1/session", withBearer(got)).want(t, 200, "")
+	for _, client := range []string{"billing", "orders"} {
+		w.post(w.admin+"/admin/v1/revocations", `{"type":"client","value":"`+client+`"}`, withBearer(adminToken)).want(t, 201, "")
+	}
+	w.get("/v1/session", withBearer(got)).want(t, 401, "invalid-token")
+	got = exchange() // with the client's new secret, as it were: the session goes on
+	w.get("/v1/session", withBearer(got)).want(t, 200, "")
+	w.post(w.admin+"/admin/v1/revocations", `{"type":"client","value":"login"}`, withBearer(adminToken)).want(t, 201, "")
+	w.get("/v1/session", withBearer(got)).want(t, 401, "invalid-token")
+	w.form(exchangeOf(held, "stock", nil), basic).want(t, 400, "")
+}
+
+func TestATokenIsNotExchangedForEver(t *testing.T) {
+	w := newWorld(t, withExchange)
+	held := func(n int) string {
+		return w.sign(func(c *tokens.Claims) { c.ClientID, c.Actors = "a", strings.Split("abcdef", "")[:n] })
+	}
+	w.form(exchangeOf(held(tokens.MaxActors-1), "stock", nil), withBasic("orders", w.secret)).want(t, 200, "")
+	if a := w.form(exchangeOf(held(tokens.MaxActors), "stock", nil), withBasic("orders", w.secret)); a.status != 400 || a.str(t, "error") != "invalid_request" {
+		t.Errorf("%d %s", a.status, a.body)
+	}
 }
 
 // When the roles of a user change, the next token is postdated past those that say

@@ -33,6 +33,7 @@ func (i *Issuer) exchange(w http.ResponseWriter, r *http.Request) {
 		refuseExchange(w, "invalid_request")
 		return
 	}
+	c.Actors = []string{i.ClientID, c.ClientID}
 	c.Audience, c.ClientID, c.ID, c.IssuedAt = []string{audience}, i.ClientID, tokens.NewID(), now.UTC().Truncate(time.Second)
 	raw, err := tokens.Sign(c, i.current(keys.AccessToken))
 	if err != nil {
