@@ -49,11 +49,23 @@ func (g *Guard) Next(audience string, base http.RoundTripper) http.RoundTripper 
 	if base == nil {
 		base = http.DefaultTransport
 	}
+	n := g.next(audience)
+	n.base = base
+	return n
+}
+
+// NextToken is Next for calls that are not of net/http: it returns what finds the
+// token to send, for the session in a context. Errors are those of Next.
+func (g *Guard) NextToken(audience string) func(context.Context) (string, error) {
+	return g.next(audience).token
+}
+
+func (g *Guard) next(audience string) *next {
 	client := g.cfg.HTTP
 	if client == nil {
 		client = &http.Client{Timeout: exchangeTime, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	}
-	return &next{guard: g, audience: audience, base: base, client: client, kept: map[[sha256.Size]byte]*exchanged{}}
+	return &next{guard: g, audience: audience, client: client, kept: map[[sha256.Size]byte]*exchanged{}}
 }
 
 type next struct {

@@ -24,7 +24,7 @@
 // Send, knows nothing of contexts and ends then too, so that a method which serves
 // in a loop returns by itself. Whatever it returns, the client is told why. For
 // that each message is received and sent in a goroutine of its own, which costs two
-// or three microseconds. middleware.Guard.Renew lets a stream outlive its token: the
+// microseconds each. middleware.Guard.Renew lets a stream outlive its token: the
 // client sends the fresh one in a message or in another call.
 //
 // # Refusals

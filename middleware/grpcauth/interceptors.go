@@ -56,9 +56,13 @@ func (i *Interceptors) enter(ctx context.Context, method string) (context.Contex
 // ended returns why the session of a call has ended, if somebody was told so: nil
 // for every other end of a call.
 func ended(ctx context.Context) error {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, middleware.ErrInvalidToken) || errors.Is(cause, middleware.ErrRefreshNeeded) {
+	if cause := context.Cause(ctx); isEnd(cause) {
 		return cause
 	}
 	return nil
+}
+
+// isEnd tells the end of a session from other causes.
+func isEnd(cause error) bool {
+	return errors.Is(cause, middleware.ErrInvalidToken) || errors.Is(cause, middleware.ErrRefreshNeeded)
 }

@@ -2,7 +2,6 @@ package grpcauth_test
 
 import (
 	"bytes"
-	"context"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -52,47 +51,5 @@ func TestAPanicOnReceivingReachesTheInterceptors(t *testing.T) {
 	_ = stream.Send(input("boom"))
 	if _, err := stream.Recv(); status.Code(err) != codes.Internal || status.Convert(err).Message() != "boom" {
 		t.Errorf("answer %v", err)
-	}
-}
-
-// What a message costs more for being received and sent under a guard, and a
-// call for being judged.
-func BenchmarkGuarded(b *testing.B) {
-	iss := authtest.New(b)
-	auth, err := grpcauth.New(grpcauth.Config{Guard: iss.Guard()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	for name, options := range map[string][]grpc.ServerOption{
-		"bare":    nil,
-		"guarded": {grpc.ChainUnaryInterceptor(auth.Unary), grpc.ChainStreamInterceptor(auth.Stream)},
-	} {
-		server := grpc.NewServer(options...)
-		testgrpc.RegisterTestServiceServer(server, &service{})
-		client := testgrpc.NewTestServiceClient(dial(b, server))
-		ctx := bearer(b, iss.Token())
-		b.Run("call/"+name, func(b *testing.B) { benchmarkCall(b, ctx, client) })
-		b.Run("message/"+name, func(b *testing.B) { benchmarkMessage(b, ctx, client) })
-	}
-}
-
-func benchmarkCall(b *testing.B, ctx context.Context, client testgrpc.TestServiceClient) {
-	for b.Loop() {
-		if _, err := client.UnaryCall(ctx, &testgrpc.SimpleRequest{}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func benchmarkMessage(b *testing.B, ctx context.Context, client testgrpc.TestServiceClient) {
-	stream, err := client.FullDuplexCall(ctx)
-	if err != nil {
-		b.Fatal(err)
-	}
-	for b.Loop() {
-		_ = stream.Send(input(""))
-		if _, err := stream.Recv(); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
