@@ -60,6 +60,13 @@
 // Refresh tokens are sealed with a content key of their own each (A256KW), so
 // that no nonce can come twice; their keys are held to the same count.
 //
+// # Tables of names
+//
+// A sealing key may have a table of [Names], which what it seals has codes of. The
+// table belongs to the key as its secret does, goes wherever the key goes, and is
+// as old: another table comes with another key, by a rotation. So there is no
+// version that two could disagree about.
+//
 // # Clocks
 //
 // All this counts on clocks that differ by ε at most, and there is nothing here

@@ -18,16 +18,17 @@ import (
 // jwk is the JSON form of one key (RFC 7517 §4, RFC 7518 §6, RFC 8037 §2), in
 // the order in which we write its members.
 type jwk struct {
-	Kid string `json:"kid,omitempty"`
-	Kty string `json:"kty"`
-	Alg Alg    `json:"alg,omitempty"`
-	Use string `json:"use,omitempty"`
-	Crv string `json:"crv,omitempty"`
-	X   string `json:"x,omitempty"`
-	Y   string `json:"y,omitempty"`
-	N   string `json:"n,omitempty"`
-	E   string `json:"e,omitempty"`
-	K   string `json:"k,omitempty"`
+	Kid   string `json:"kid,omitempty"`
+	Kty   string `json:"kty"`
+	Alg   Alg    `json:"alg,omitempty"`
+	Use   string `json:"use,omitempty"`
+	Crv   string `json:"crv,omitempty"`
+	X     string `json:"x,omitempty"`
+	Y     string `json:"y,omitempty"`
+	N     string `json:"n,omitempty"`
+	E     string `json:"e,omitempty"`
+	K     string `json:"k,omitempty"`
+	Names string `json:"names,omitempty"`
 }
 
 // describe writes what verifies or opens, never a signing key's private half.

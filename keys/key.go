@@ -124,6 +124,7 @@ type material struct {
 	secret   []byte           // nil for a signing key; 32 bytes
 	table    *edtable.Key     // that verifies for public; nil unless it is an ed25519.PublicKey
 	print    string           // the RFC 7638 thumbprint of public or secret, also once the latter is erased
+	names    *Names           // of a sealing key
 }
 
 func hide(m material) **material {
@@ -164,6 +165,21 @@ func (k Key) Secret() []byte {
 	return k.material().secret
 }
 
+// Names is the table of names that what this key seals has codes for; nil of a
+// signing key, and where there are none.
+func (k Key) Names() *Names { return k.material().names }
+
+// named returns a sealing key with that table, instead of the one that it had
+// when nothing was sealed yet; any other key as it is.
+func (k Key) named(names *Names) Key {
+	if k.Purpose.seals() {
+		m := k.material()
+		m.names = names
+		k.hidden = hide(m)
+	}
+	return k
+}
+
 // External reports whether the private half is kept elsewhere (a KMS, an
 // HSM), so that a ring which was read from a file needs Attach to sign.
 func (k Key) External() bool { return k.material().external }
@@ -192,6 +208,6 @@ func (k Key) disarmed() Key {
 // erased returns the key without anything secret.
 func (k Key) erased() Key {
 	k = k.disarmed()
-	(*k.hidden).secret = nil
+	(*k.hidden).secret, (*k.hidden).names = nil, nil
 	return k
 }

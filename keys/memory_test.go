@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -31,6 +32,12 @@ func TestMemoryIsBoundedByTheInput(t *testing.T) {
 		inputs["a set of 64, "+string(alg)] = fullSet(t, alg)
 		inputs["session keys and public ones, "+string(alg)] = keys.MergeSets(first.PublicSet(dawn), first.SessionKeys(dawn)).JWKS()
 	}
+	table := make([]string, keys.MaxNames)
+	for i := range table {
+		table[i] = strconv.FormatInt(int64(i), 36) // the shortest that differ
+	}
+	inputs["a ring with tables"] = marshalled(t, ringWith(t, names(t, table...)))
+	inputs["session keys with tables"] = ringWith(t, names(t, table...)).SessionKeys(dawn).JWKS()
 	inputs["a ring of many revoked keys"] = marshalled(t, fullRing(t))
 	inputs["RSA keys of 8192 bit"] = moduli(t, 8192)
 	for name, data := range inputs {

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,8 +14,9 @@ var ErrPlan = errors.New("unusable plan")
 // longest is the largest figure of a plan, far from any overflow.
 const longest = 10 * 365 * 24 * time.Hour
 
-// Plan holds the figures that the times of a rotation follow from. All are
-// durations of at most ten years; the zero Plan stands for "the ring's own".
+// Plan holds the figures that the times of a rotation follow from, durations of
+// at most ten years, and what new keys are given. The zero Plan stands for "the
+// ring's own".
 type Plan struct {
 	Lease      time.Duration             // Λ: no replica signs or serves keys from a copy of the ring older than this. More than zero
 	JWKSMaxAge time.Duration             // A: how old a verifier's copy of the key set may get; with a CDN the sum of s-maxage and max-age
@@ -22,6 +24,7 @@ type Plan struct {
 	Leeway     time.Duration             // λ: how long after exp a verifier still accepts
 	Life       map[Purpose]time.Duration // L: the longest life of what a key of this purpose signs or seals. All four, more than zero
 	Period     time.Duration             // how long a key signs until a rotation is due; zero: 30 days
+	Names      *Names                    // table of the sealing keys that are made from now on; nil: the ring's own
 }
 
 // DefaultPlan fits the default settings: lease 24 h, key set 5 min, skew and
@@ -81,7 +84,7 @@ func (p Plan) Validate() error {
 }
 
 func (p Plan) isZero() bool {
-	return p.Lease == 0 && p.JWKSMaxAge == 0 && p.Skew == 0 && p.Leeway == 0 && len(p.Life) == 0 && p.Period == 0
+	return p.Lease == 0 && p.JWKSMaxAge == 0 && p.Skew == 0 && p.Leeway == 0 && len(p.Life) == 0 && p.Period == 0 && p.Names == nil
 }
 
 func (p Plan) clone() Plan {
@@ -89,8 +92,8 @@ func (p Plan) clone() Plan {
 	return p
 }
 
-// covering is the smallest plan that both fit into. Only Period, which no
-// safety follows from, is o's.
+// covering is the smallest plan that both fit into. Only Period and Names, which
+// no safety follows from, are o's.
 func (p Plan) covering(o Plan) Plan {
 	if o.isZero() {
 		return p.clone()
@@ -102,6 +105,7 @@ func (p Plan) covering(o Plan) Plan {
 		Leeway:     max(p.Leeway, o.Leeway),
 		Life:       maps.Clone(o.Life),
 		Period:     o.Period,
+		Names:      cmp.Or(o.Names, p.Names),
 	}
 	for use, life := range p.Life {
 		c.Life[use] = max(life, c.Life[use])

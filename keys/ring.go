@@ -54,6 +54,7 @@ func NewRing(plan Plan, sig Alg, now time.Time) (*Ring, error) {
 			if err != nil {
 				return nil, err
 			}
+			k = k.named(plan.Names)
 			k.PublishAt, k.ReadyAt = first, first
 			r.keys = append(r.keys, k)
 		}

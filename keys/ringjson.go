@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// MaxRingBytes is how large the JSON of a ring may be.
-const MaxRingBytes = 512 << 10
+// MaxRingBytes is how large the JSON of a ring may be: sealed it is a third larger.
+const MaxRingBytes = 704 << 10
 
 // ringFormat is the version of the JSON form. Another one is refused.
 const ringFormat = 1
@@ -30,6 +30,7 @@ type planJSON struct {
 	Leeway     string             `json:"leeway"`
 	Period     string             `json:"period"`
 	Life       map[Purpose]string `json:"life"`
+	Names      string             `json:"names,omitempty"`
 }
 
 type keyJSON struct {
@@ -48,6 +49,7 @@ type keyJSON struct {
 	Public      *jwk    `json:"public,omitempty"`  // signing keys
 	Private     string  `json:"private,omitempty"` // PKCS #8, base64url; "external" for a key in a KMS or HSM
 	Secret      string  `json:"secret,omitempty"`  // sealing keys, base64url
+	Names       string  `json:"names,omitempty"`   // sealing keys
 }
 
 // external stands in the place of a private half that is kept elsewhere.
@@ -63,6 +65,7 @@ func (r *Ring) MarshalJSON() ([]byte, error) {
 		Leeway:     r.plan.Leeway.String(),
 		Period:     r.plan.Period.String(),
 		Life:       map[Purpose]string{},
+		Names:      r.plan.Names.joined(),
 	}}
 	for p, life := range r.plan.Life {
 		out.Plan.Life[p] = life.String()
@@ -82,7 +85,7 @@ func encodeKey(k Key) (keyJSON, error) {
 		ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, Reason: k.Reason,
 		PublishAt: stamp(k.PublishAt), ReadyAt: stamp(k.ReadyAt), ScheduledAt: stamp(k.ScheduledAt),
 		SignFrom: stamp(k.SignFrom), SignUntil: stamp(k.SignUntil), VerifyUntil: stamp(k.VerifyUntil),
-		RevokedAt: stamp(k.RevokedAt), Seals: k.Seals, Secret: encode64(k.Secret()),
+		RevokedAt: stamp(k.RevokedAt), Seals: k.Seals, Secret: encode64(k.Secret()), Names: k.Names().joined(),
 	}
 	if k.Public() != nil {
 		public := describe(k.material())
@@ -153,6 +156,7 @@ func parsePlan(o *object) (Plan, error) {
 		Leeway:     o.duration("leeway"),
 		Period:     o.duration("period"),
 		Life:       map[Purpose]time.Duration{},
+		Names:      o.names("names"),
 	}
 	life := newObject(o.take("life"))
 	if err := o.rest(); err != nil {
@@ -194,7 +198,7 @@ func parseKey(o *object) (Key, error) {
 	return k, o.rest()
 }
 
-// parseSecret reads a sealing key's bytes; a revoked key has none.
+// parseSecret reads a sealing key's bytes and names; a revoked key has none.
 func parseSecret(_ Alg, o *object) (material, error) {
 	if !o.has("secret") {
 		return material{}, nil

@@ -151,6 +151,7 @@ func (r *Ring) lastSignature(next *Key) time.Time {
 }
 
 func (n *Ring) add(standby Key, now time.Time) {
+	standby = standby.named(n.plan.Names)
 	n.keys = append(n.keys, Key{ID: standby.ID, Purpose: standby.Purpose, Alg: standby.Alg, PublishAt: now, hidden: standby.hidden})
 }
 

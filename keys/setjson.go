@@ -6,7 +6,7 @@ import (
 )
 
 // MaxSetBytes is how large a JWK Set may be that is parsed.
-const MaxSetBytes = 256 << 10
+const MaxSetBytes = 512 << 10
 
 // use is the "use" member (RFC 7517 §4.2) by which a set tells purposes
 // apart. That of feed keys is our own: a stranger's verifier passes it over
@@ -33,19 +33,19 @@ func purposeOf(use string, alg Alg) (Purpose, bool) {
 }
 
 // JWKS writes the set as a JWK Set (RFC 7517 §5), always the same bytes for
-// the same keys: kid, kty, alg, use, then crv, x, y or n, e or k. With session
-// keys in it the result is a secret.
+// the same keys: kid, kty, alg, use, then crv, x, y or n, e or k, and names, the
+// table of a session key. With session keys in it the result is a secret.
 func (s *Set) JWKS() []byte {
 	list := make([]jwk, len(s.keys))
 	for i, k := range s.keys {
 		j := describe(k.material())
-		j.Kid, j.Alg, j.Use = k.ID, k.Alg, k.Purpose.use()
+		j.Kid, j.Alg, j.Use, j.Names = k.ID, k.Alg, k.Purpose.use(), k.Names().joined()
 		list[i] = j
 	}
 	return marshal(map[string][]jwk{"keys": list})
 }
 
-// ParseSet reads a JWK Set of at most 256 KiB and 64 keys. Entries whose use
+// ParseSet reads a JWK Set of at most 512 KiB and 64 keys. Entries whose use
 // and alg together are none of ours are passed over, as another issuer's set
 // may hold them; one that claims to be ours must be right in everything: its
 // type fits its alg, the point is on the curve and not of small order, RSA has
@@ -116,10 +116,10 @@ func parseMaterial(p Purpose, alg Alg, o *object) (material, error) {
 	return m, err
 }
 
-// parseOct reads the bytes of a sealing key.
+// parseOct reads the bytes of a sealing key, and its table.
 func parseOct(o *object, name string) (material, error) {
 	j := jwk{Kty: "oct", K: o.text(name)}
-	m := material{secret: o.decoded(name, j.K), print: j.thumbprint()}
+	m := material{secret: o.decoded(name, j.K), print: j.thumbprint(), names: o.names("names")}
 	if o.err != nil {
 		return material{}, o.err
 	}

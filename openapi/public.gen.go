@@ -706,7 +706,10 @@ type SecretKeySet struct {
 		K   string              `json:"k"`
 		Kid string              `json:"kid"`
 		Kty SecretKeySetKeysKty `json:"kty"`
-		Use SecretKeySetKeysUse `json:"use"`
+
+		// Names names that a cookie under this key has codes of, a line end between two
+		Names string              `json:"names,omitempty"`
+		Use   SecretKeySetKeysUse `json:"use"`
 	} `json:"keys"`
 }
 
