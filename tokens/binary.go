@@ -24,21 +24,14 @@ func (w *writer) block(v []byte) {
 
 func (w *writer) text(s string) { w.block([]byte(s)) }
 
-// texts writes a count of one byte and the texts.
-func (w *writer) texts(list []string) {
-	w.byte(byte(len(list)))
-	for _, s := range list {
-		w.text(s)
-	}
-}
-
 func (w *writer) time(t time.Time) { w.uint32(uint32(t.Unix())) }
 
 // fields reads them back. The first fault sticks, and what is read after it is
 // zero; done reports it.
 type fields struct {
-	in  []byte
-	bad bool
+	in    []byte
+	bad   bool
+	whole string // what in began as, for word to take parts of; "": each is made
 }
 
 func (f *fields) take(n int) []byte {
@@ -49,6 +42,15 @@ func (f *fields) take(n int) []byte {
 	v := f.in[:n:n]
 	f.in = f.in[n:]
 	return v
+}
+
+// word is what take has just given, as a text.
+func (f *fields) word(b []byte) string {
+	if f.whole == "" {
+		return string(b)
+	}
+	at := len(f.whole) - len(f.in)
+	return f.whole[at-len(b) : at]
 }
 
 func (f *fields) byte() byte {

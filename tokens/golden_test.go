@@ -55,7 +55,7 @@ func TestGoldenArtefactsAreStillTaken(t *testing.T) {
 	}
 	before := annsRefresh()
 	before.FirstAttempt, before.LastAttempt = 0, 0 // version 1 had none
-	for kind, want := range map[string]*tokens.Refresh{"refresh": annsRefresh(), "refresh-1": before} {
+	for kind, want := range map[string]*tokens.Refresh{"refresh": annsRefresh(), "refresh-2": annsRefresh(), "refresh-1": before} {
 		if got := must[*tokens.Refresh](t)(tokens.OpenRefresh(golden(kind), f.src, noon)); !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v", kind, got)
 		}

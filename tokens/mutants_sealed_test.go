@@ -193,7 +193,7 @@ func aRefresh(rng *rand.Rand) []field {
 	}
 	attempts := draw(rng, []string{uint64s(0) + uint64s(0), uint64s(1) + uint64s(1), uint64s(1_772_366_400_000) + uint64s(4294967295000)},
 		[]string{uint64s(0) + uint64s(1), uint64s(2) + uint64s(1), uint64s(1) + uint64s(4294967295001), uint64s(1<<63) + uint64s(1<<63)})
-	version := draw(rng, []string{"\x01", "\x02"}, []string{"\x00", "\x03", "\xff"})
+	version := draw(rng, []string{"\x01", "\x02", "\x03"}, []string{"\x00", "\x04", "\xff"})
 	if version.bytes == "\x01" {
 		attempts = field{}
 	}
@@ -205,42 +205,68 @@ func aRefresh(rng *rand.Rand) []field {
 		ms(), ms(uint64s(0)),
 		attempts,
 		aTime(rng), aTime(rng), aTime(rng),
-		aText(rng), aText(rng),
+		aText(block)(rng), aText(block)(rng),
 	}
 	if rng.IntN(24) == 0 { // iat 0 has no meaning, that of a parent has
 		p[4] = field{uint64s(0), true}
 	}
-	return append(p, texts(rng, 1, aText), texts(rng, 0, aScope))
+	if version.bytes != "\x03" {
+		audiences, audience := texts(rng, 1, aText(block))
+		scopes, scope := texts(rng, 0, aScope(block))
+		return append(p, audiences, audience, scopes, scope)
+	}
+	audiences, audience := texts(rng, 1, aText(short))
+	scopes, scope := texts(rng, 0, aScope(short))
+	return append(p, audiences, scopes, audience, scope)
 }
 
 func aTime(rng *rand.Rand) field {
 	return draw(rng, []string{uint32s(1), uint32s(1_772_366_400), uint32s(1<<32 - 1)}, []string{uint32s(0)})
 }
 
-func aText(rng *rand.Rand) field {
-	return draw(rng, []string{block("ann"), block("é😀"), block(strings.Repeat("s", 255)), block(`a"b \`)},
-		[]string{block(""), block(strings.Repeat("s", 256)), block("a\tb"), block("a\x7f"), block("a\xff"), block("a\u2028"), "\xff\xffann"})
+// aText draws a text behind its length, which sized writes.
+func aText(sized func(string) string) func(*rand.Rand) field {
+	return func(rng *rand.Rand) field {
+		return draw(rng, each(sized, "ann", "é😀", strings.Repeat("s", 255), `a"b \`),
+			append(each(sized, "", strings.Repeat("s", 256), "a\tb", "a\x7f", "a\xff", "a\u2028"), "\xff\xffann"))
+	}
 }
 
-func aScope(rng *rand.Rand) field {
-	return draw(rng, []string{block("orders:read"), block("a"), block(strings.Repeat("s", 255))},
-		[]string{block(""), block("a b"), block("é"), block(`a"b`), block(`a\b`), block("a\n"), block(strings.Repeat("s", 256))})
+func aScope(sized func(string) string) func(*rand.Rand) field {
+	return func(rng *rand.Rand) field {
+		return draw(rng, each(sized, "orders:read", "a", strings.Repeat("s", 255)),
+			each(sized, "", "a b", "é", `a"b`, `a\b`, "a\n", strings.Repeat("s", 256)))
+	}
 }
 
-// texts is a count and as many texts; least is how many there must be.
-func texts(rng *rand.Rand, least int, item func(*rand.Rand) field) field {
+func each(sized func(string) string, list ...string) (out []string) {
+	for _, s := range list {
+		out = append(out, sized(s))
+	}
+	return out
+}
+
+// texts is a count and as many texts; least is how many there must be. A long list
+// has one good text again and again, since one bad one is enough.
+func texts(rng *rand.Rand, least int, item func(*rand.Rand) field) (count, list field) {
 	n := pick(rng, 0, 1, 1, 1, 2, 3, 64, 255)
-	list := field{string([]byte{byte(n)}), n < least}
+	again := item(rng)
+	for again.bad || len(again.bytes) > 20 {
+		again = item(rng)
+	}
 	for range n {
-		f := item(rng)
-		if n > 3 {
-			f = field{block("t"), false} // so that not all long lists are bad
+		f := again
+		if n <= 3 {
+			f = item(rng)
 		}
 		list.bytes += f.bytes
 		list.bad = list.bad || f.bad
 	}
-	return list
+	return field{string([]byte{byte(n)}), n < least}, list
 }
+
+// short is a text behind a length of one byte.
+func short(s string) string { return string([]byte{byte(len(s))}) + s }
 
 func block(s string) string {
 	return string([]byte{byte(len(s) >> 8), byte(len(s))}) + s

@@ -17,13 +17,14 @@ import (
 // byte of length first; the signature; iat, exp and auth_time as four bytes
 // each, auth_time zero where it is absent; jti; sid, zeroes where it is absent;
 // and then the texts, which alone can be squeezed: iss, sub, client_id, and the
-// lists aud, scope and roles.
+// lists aud, scope and roles. With a table the lists come before the texts, as
+// codes, and of theirs only those that have none are among the texts.
 
 var packedAlgs = [...]keys.Alg{keys.ES256, keys.EdDSA, keys.RS256}
 
 // pack takes a token apart. It reports false for one that unpack would not give
 // back.
-func pack(header, payload, signature []byte) (fixed, texts []byte, ok bool) {
+func pack(header, payload, signature []byte, table *keys.Names) (fixed, texts []byte, ok bool) {
 	h, err := parseHeader(string(header))
 	if err != nil || h.typ != TypAccess {
 		return nil, nil, false
@@ -47,22 +48,32 @@ func pack(header, payload, signature []byte) (fixed, texts []byte, ok bool) {
 	w.out = append(w.out, kid...)
 	w.block(signature)
 	w.numbers(&c)
-	fixed, w.out = w.out, nil
-	w.names(&c)
-	f, t := fields{in: fixed}, fields{in: w.out}
-	again, ok := unpack(&f, &t)
-	return fixed, w.out, ok && again == compact(header, payload, signature)
+	var t writer
+	t.parties(&c)
+	if lists := [...][]string{c.Audience, c.Scope, c.Roles}; table.Len() > 0 {
+		w.coded(table, &t, lists[:]...) // unpack tells if it is too much
+	} else {
+		t.lists(lists[:]...)
+	}
+	again, ok := unpack(&fields{in: w.out}, &fields{in: t.out}, table)
+	return w.out, t.out, ok && again == compact(header, payload, signature)
 }
 
 // unpack puts the token together again.
-func unpack(f, texts *fields) (string, bool) {
+func unpack(f, texts *fields, table *keys.Names) (string, bool) {
 	alg := int(f.byte())
 	f.demand(alg < len(packedAlgs))
 	kid := f.take(int(f.byte()))
 	signature := f.block()
 	var c Claims
 	f.numbers(&c)
-	texts.names(&c)
+	texts.whole = string(texts.in)
+	texts.parties(&c)
+	if lists := [...]*[]string{&c.Audience, &c.Scope, &c.Roles}; table.Len() > 0 {
+		f.coded(table, texts, lists[:]...)
+	} else {
+		texts.lists(lists[:]...)
+	}
 	f.demand(len(kid) > 0 && len(signature) > 0)
 	if !f.done() || !texts.done() {
 		return "", false
@@ -96,11 +107,19 @@ func (f *fields) numbers(c *Claims) {
 	copy(c.SessionID[:], f.take(len(c.SessionID)))
 }
 
-func (w *writer) names(c *Claims) {
+func (w *writer) parties(c *Claims) {
 	w.text(c.Issuer)
 	w.short(c.Subject)
 	w.short(c.ClientID)
-	for _, list := range [...][]string{c.Audience, c.Scope, c.Roles} {
+}
+
+func (f *fields) parties(c *Claims) {
+	c.Issuer, c.Subject, c.ClientID = f.word(f.block()), f.short(), f.short()
+}
+
+// lists writes for each a count of one byte and the texts.
+func (w *writer) lists(lists ...[]string) {
+	for _, list := range lists {
 		w.byte(byte(len(list)))
 		for _, s := range list {
 			w.short(s)
@@ -108,21 +127,13 @@ func (w *writer) names(c *Claims) {
 	}
 }
 
-// names makes one text of all that is left, and those it consists of parts of it.
-func (f *fields) names(c *Claims) {
-	all := string(f.in)
-	text := func(b []byte) string { // that was taken just now
-		at := len(all) - len(f.in)
-		return all[at-len(b) : at]
-	}
-	short := func() string { return text(f.take(int(f.byte()))) }
-	c.Issuer, c.Subject, c.ClientID = text(f.block()), short(), short()
-	for _, list := range [...]*[]string{&c.Audience, &c.Scope, &c.Roles} {
+func (f *fields) lists(lists ...*[]string) {
+	for _, list := range lists {
 		if n := int(f.byte()); n > 0 {
 			*list = make([]string, n)
 		}
 		for i := range *list {
-			(*list)[i] = short()
+			(*list)[i] = f.short()
 		}
 	}
 }
@@ -132,3 +143,5 @@ func (w *writer) short(s string) {
 	w.byte(byte(len(s)))
 	w.out = append(w.out, s...)
 }
+
+func (f *fields) short() string { return f.word(f.take(int(f.byte()))) }

@@ -56,7 +56,12 @@ func TestASessionOf2955BytesFitsInto1700(t *testing.T) {
 	}
 	token := must[string](t)(tokens.Sign(c, f.es))
 	sealed := must[string](t)(tokens.SealSession(&tokens.Session{Token: token, SessionEnd: noon, IdleEnd: noon}, f.cookie))
-	t.Logf("2,955 bytes of claims with %d roles: plain JWE %d bytes, ours with the signature %d", len(c.Roles), plainJWE(t, token, f.cookie), len(sealed))
+	coded, _ := withTable(t, f, officeRoles(288)...)
+	short := must[string](t)(tokens.SealSession(&tokens.Session{Token: token, SessionEnd: noon, IdleEnd: noon}, coded))
+	t.Logf("2,955 bytes of claims with %d roles: plain JWE %d bytes, ours with the signature %d, with a table of 288 roles %d", len(c.Roles), plainJWE(t, token, f.cookie), len(sealed), len(short))
+	if got := must[*tokens.Session](t)(tokens.OpenSession(short, f.src, noon)); got.Token != token || len(short) > len(sealed) {
+		t.Errorf("with a table: %d bytes, or another token", len(short))
+	}
 	if len(sealed) > 1700 {
 		t.Errorf("%d bytes", len(sealed))
 	}
@@ -69,7 +74,9 @@ func TestASessionOf2955BytesFitsInto1700(t *testing.T) {
 func TestASealedSessionIsNeverMuchLargerThanAPlainJWE(t *testing.T) {
 	f := setup(t)
 	text := rapid.StringMatching(`[a-zA-Z0-9äß漢|@./:"<&-]{1,40}`)
+	coded, _ := withTable(t, f, officeRoles(200)...) // of no use here
 	rapid.Check(t, func(t *rapid.T) {
+		key := rapid.SampledFrom([]keys.Key{f.cookie, coded}).Draw(t, "key")
 		c := annsClaims()
 		c.Subject, c.ClientID = text.Draw(t, "sub"), text.Draw(t, "client_id")
 		c.Audience = rapid.SliceOfN(text, 1, 5).Draw(t, "aud")
@@ -80,7 +87,7 @@ func TestASealedSessionIsNeverMuchLargerThanAPlainJWE(t *testing.T) {
 		if err != nil {
 			t.Skip()
 		}
-		sealed, err := tokens.SealSession(&tokens.Session{Token: token, Data: data, SessionEnd: noon, IdleEnd: noon}, f.cookie)
+		sealed, err := tokens.SealSession(&tokens.Session{Token: token, Data: data, SessionEnd: noon, IdleEnd: noon}, key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -157,14 +164,16 @@ func TestPackedTokensAreCheckedFieldByField(t *testing.T) {
 // The sizes are those of the picture in the README.
 func TestSizesOfSessionsByNumberOfRoles(t *testing.T) {
 	f := setup(t)
+	coded, _ := withTable(t, f, officeRoles(288)...)
 	var rows []sizes
 	for n := 0; n <= 200; n += 10 {
 		token := must[string](t)(tokens.Sign(withRoles(n), f.es))
 		sealed := must[string](t)(tokens.SealSession(&tokens.Session{Token: token, SessionEnd: noon, IdleEnd: noon}, f.cookie))
-		r := sizes{n, plainJWE(t, token, f.cookie), len(sealed)}
-		t.Logf("%3d roles: %5d bytes as a plain JWE, %5d sealed here", r.roles, r.jwe, r.sealed)
-		if r.sealed > r.jwe+100 {
-			t.Errorf("%d roles: %d bytes, a plain JWE has %d", n, r.sealed, r.jwe)
+		short := must[string](t)(tokens.SealSession(&tokens.Session{Token: token, SessionEnd: noon, IdleEnd: noon}, coded))
+		r := sizes{n, plainJWE(t, token, f.cookie), len(sealed), len(short)}
+		t.Logf("%3d roles: %5d bytes as a plain JWE, %5d sealed here, %5d with a table of 288", r.roles, r.jwe, r.sealed, r.coded)
+		if max(r.sealed, r.coded) > r.jwe+100 {
+			t.Errorf("%d roles: %d and %d bytes, a plain JWE has %d", n, r.sealed, r.coded, r.jwe)
 		}
 		rows = append(rows, r)
 	}
@@ -179,7 +188,7 @@ func TestSizesOfSessionsByNumberOfRoles(t *testing.T) {
 	}
 }
 
-type sizes struct{ roles, jwe, sealed int }
+type sizes struct{ roles, jwe, sealed, coded int }
 
 // plot draws bytes against roles, with the 4,096 bytes that a browser keeps.
 func plot(rows []sizes) string {
@@ -208,6 +217,7 @@ func plot(rows []sizes) string {
 	}
 	line("plain JWE", "#6b7280", func(r sizes) int { return r.jwe })
 	line("Sealring", "#1d4ed8", func(r sizes) int { return r.sealed })
+	line("short_names", "#047857", func(r sizes) int { return r.coded })
 	b.WriteString("</svg>\n")
 	return b.String()
 }

@@ -13,12 +13,13 @@ import (
 // be stored until the first refresh. Two encryptions of the same content are
 // the same token.
 //
-// Its plaintext is, in this order: version byte 2; one byte that is 1 for a
+// Its plaintext is, in this order: version byte 3; one byte that is 1 for a
 // cookie and 0 otherwise; the session id; Generation in four bytes; IssuedAt
 // and ParentIssuedAt, FirstAttempt and LastAttempt in eight; AuthTime, IdleEnd and
 // SessionEnd in four, in Unix seconds; Subject and ClientID, each as two bytes of length and the text;
-// Audience and Scope, each as one byte of count and the texts. Version 1, which
-// is still read, has no attempts.
+// Audience and Scope, each as one byte of count, with the codes of the texts for
+// which the key has a table (keys.Names); and the texts that have none. Versions 1
+// and 2 are still read: they have no codes, and 1 has no attempts either.
 type Refresh struct {
 	SessionID      ID
 	Generation     uint32    // of the session: 0 at login
@@ -40,7 +41,7 @@ type Refresh struct {
 }
 
 const (
-	refreshVersion = 2
+	refreshVersion = 3
 	maxMillis      = maxTime * 1000
 )
 
@@ -53,7 +54,11 @@ func SealRefresh(r *Refresh, k keys.Key) (string, error) {
 	if err := r.validate(); err != nil {
 		return "", fmt.Errorf("%w: %w", ErrRefresh, err)
 	}
-	return Seal(TypRefresh, r.encode(), k)
+	plain, ok := r.encode(k.Names())
+	if !ok {
+		return "", ErrTooLong
+	}
+	return Seal(TypRefresh, plain, k)
 }
 
 // OpenRefresh opens a refresh token. Neither its age nor its place in the
@@ -71,7 +76,7 @@ var refreshRead = []check{
 }
 
 func (a *artefact) checkRefresh() error {
-	r, ok := parseRefresh(a.payload)
+	r, ok := parseRefresh(a.payload, a.key.Names())
 	if !ok {
 		return refuse(BadPayload, "not a refresh token's content")
 	}
@@ -133,7 +138,7 @@ func (r *Refresh) validate() error {
 	return nil
 }
 
-func (r *Refresh) encode() []byte {
+func (r *Refresh) encode(table *keys.Names) (plain []byte, ok bool) {
 	w := writer{out: make([]byte, 0, 256)}
 	w.byte(refreshVersion)
 	if r.Cookie {
@@ -152,26 +157,30 @@ func (r *Refresh) encode() []byte {
 	w.time(r.SessionEnd)
 	w.text(r.Subject)
 	w.text(r.ClientID)
-	w.texts(r.Audience)
-	w.texts(r.Scope)
-	return w.out
+	var others writer
+	ok = w.coded(table, &others, r.Audience, r.Scope)
+	return append(w.out, others.out...), ok
 }
 
-func parseRefresh(plain []byte) (*Refresh, bool) {
+func parseRefresh(plain []byte, table *keys.Names) (*Refresh, bool) {
 	f, r := fields{in: plain}, &Refresh{}
 	version := f.byte()
-	f.demand(version == 1 || version == refreshVersion)
+	f.demand(version >= 1 && version <= refreshVersion)
 	mode := f.byte()
 	f.demand(mode <= 1)
 	r.Cookie = mode == 1
 	copy(r.SessionID[:], f.take(len(r.SessionID)))
 	r.Generation = f.uint32()
 	r.IssuedAt, r.ParentIssuedAt = int64(f.uint64()), int64(f.uint64())
-	if version == refreshVersion {
+	if version > 1 {
 		r.FirstAttempt, r.LastAttempt = int64(f.uint64()), int64(f.uint64())
 	}
 	r.AuthTime, r.IdleEnd, r.SessionEnd = f.time(), f.time(), f.time()
 	r.Subject, r.ClientID = f.text(), f.text()
-	r.Audience, r.Scope = f.texts(), f.texts()
+	if version == refreshVersion {
+		f.coded(table, &f, &r.Audience, &r.Scope)
+	} else {
+		r.Audience, r.Scope = f.texts(), f.texts()
+	}
 	return r, f.done() && r.validate() == nil
 }

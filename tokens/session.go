@@ -16,7 +16,8 @@ import (
 // the token, in two or three blocks, which are two bytes of length and the
 // bytes; Data as a block; Version, SessionEnd and IdleEnd as four bytes each,
 // times in Unix seconds. A token that Sign has made takes about half of its
-// length, and much less where it lists many roles: see pack.
+// length, and much less where it lists many roles, or such as the key has codes
+// for (keys.Names): see pack.
 type Session struct {
 	Token      string    // the access token, to be verified like any other
 	Data       []byte    // a JSON object in strict form (no duplicate names, at most 8 deep), or nil
@@ -33,6 +34,9 @@ const (
 	formParts    = 1 // its header, payload and signature, decoded
 	formPacked   = 2 // what it consists of, and its texts
 	formSqueezed = 3 // the same, with the texts squeezed
+
+	formCoded         = 4 // as formPacked, with codes of the key's table
+	formCodedSqueezed = 5 // the same, with the texts squeezed
 )
 
 // ErrSession is returned by SealSession for a session that is not well formed.
@@ -51,7 +55,7 @@ func SealLongest(s *Session, k keys.Key) (string, error) { return s.seal(k, unsq
 func unsqueezed([]byte) ([]byte, bool) { return nil, false }
 
 func (s *Session) seal(k keys.Key, shorten shortener) (string, error) {
-	plain, err := s.encode(shorten)
+	plain, err := s.encode(shorten, k.Names())
 	if err != nil {
 		return "", err
 	}
@@ -75,7 +79,7 @@ var sessionRead = []check{
 }
 
 func (a *artefact) checkSession() error {
-	s, ok := parseSession(a.payload)
+	s, ok := parseSession(a.payload, a.key.Names())
 	if !ok {
 		return refuse(BadPayload, "not a session")
 	}
@@ -84,7 +88,7 @@ func (a *artefact) checkSession() error {
 	return nil
 }
 
-func (s *Session) encode(shorten shortener) ([]byte, error) {
+func (s *Session) encode(shorten shortener, table *keys.Names) ([]byte, error) {
 	kind, _ := kindOf(TypAccess)
 	token := artefact{raw: s.Token, kind: kind}
 	if err := errors.Join(token.checkLength(), token.checkForm()); err != nil {
@@ -100,7 +104,7 @@ func (s *Session) encode(shorten shortener) ([]byte, error) {
 		return nil, fmt.Errorf("%w: ends", ErrSession)
 	}
 	w := writer{out: make([]byte, 0, len(s.Token)+len(s.Data)+32)}
-	if !w.token(token.parts[:jws], shorten) {
+	if !w.token(token.parts[:jws], shorten, table) {
 		return nil, fmt.Errorf("%w: token", ErrSession)
 	}
 	w.block(s.Data)
@@ -110,9 +114,9 @@ func (s *Session) encode(shorten shortener) ([]byte, error) {
 	return w.out, nil
 }
 
-func parseSession(plain []byte) (*Session, bool) {
+func parseSession(plain []byte, table *keys.Names) (*Session, bool) {
 	f := fields{in: plain}
-	s := &Session{Token: f.token()}
+	s := &Session{Token: f.token(table)}
 	if data := f.block(); len(data) > 0 {
 		s.Data = data
 	}
@@ -124,7 +128,7 @@ func parseSession(plain []byte) (*Session, bool) {
 type shortener func(texts []byte) ([]byte, bool)
 
 // token writes the token in the shortest of its forms.
-func (w *writer) token(parts []string, shorten shortener) bool {
+func (w *writer) token(parts []string, shorten shortener, table *keys.Names) bool {
 	var raw [jws][]byte
 	for i, part := range parts {
 		v, err := decode(part)
@@ -133,7 +137,7 @@ func (w *writer) token(parts []string, shorten shortener) bool {
 		}
 		raw[i] = v
 	}
-	fixed, texts, ok := pack(raw[0], raw[1], raw[2])
+	fixed, texts, ok := pack(raw[0], raw[1], raw[2], table)
 	if !ok {
 		w.byte(formParts)
 		for _, v := range raw {
@@ -141,9 +145,12 @@ func (w *writer) token(parts []string, shorten shortener) bool {
 		}
 		return true
 	}
-	form := byte(formPacked)
+	form, short := byte(formPacked), byte(formSqueezed)
+	if table.Len() > 0 {
+		form, short = formCoded, formCodedSqueezed
+	}
 	if squeezed, ok := shorten(texts); ok {
-		form, texts = formSqueezed, squeezed
+		form, texts = short, squeezed
 	}
 	w.byte(form)
 	w.block(fixed)
@@ -151,7 +158,7 @@ func (w *writer) token(parts []string, shorten shortener) bool {
 	return true
 }
 
-func (f *fields) token() string {
+func (f *fields) token(table *keys.Names) string {
 	form := f.byte()
 	switch form {
 	case formParts:
@@ -159,14 +166,18 @@ func (f *fields) token() string {
 		f.demand(len(header) > 0 && len(payload) > 0 && len(signature) > 0)
 		return compact(header, payload, signature)
 	case formPacked, formSqueezed:
-		fixed, texts := f.block(), f.block()
-		return f.unpacked(fixed, texts, form == formSqueezed)
+		table = nil
+	case formCoded, formCodedSqueezed:
+		f.demand(table.Len() > 0)
+	default:
+		f.bad = true
+		return ""
 	}
-	f.bad = true
-	return ""
+	return f.unpacked(form == formSqueezed || form == formCodedSqueezed, table)
 }
 
-func (f *fields) unpacked(fixed, texts []byte, squeezed bool) string {
+func (f *fields) unpacked(squeezed bool, table *keys.Names) string {
+	fixed, texts := f.block(), f.block()
 	if f.bad {
 		return ""
 	}
@@ -175,7 +186,7 @@ func (f *fields) unpacked(fixed, texts []byte, squeezed bool) string {
 		texts, ok = unsqueeze(texts)
 		f.demand(ok)
 	}
-	token, ok := unpack(&fields{in: fixed}, &fields{in: texts})
+	token, ok := unpack(&fields{in: fixed}, &fields{in: texts}, table)
 	f.demand(ok)
 	return token
 }
