@@ -32,8 +32,8 @@ type Forecaster struct{ s *Service }
 
 // NewForecaster makes one of the service that cfg describes. Of cfg it takes
 // what makes an answer larger or smaller: the Issuer, which is required, the
-// Audiences, the AppOrigins, the StoredFields, the lives, and the algorithm of the Ring, which
-// zero makes one of ES256.
+// Audiences, the AppOrigins, the StoredFields, the lives, and of the Ring the
+// algorithm and the table of names; zero makes one of ES256 without a table.
 func NewForecaster(cfg Config) (*Forecaster, error) {
 	now := time.Now().Truncate(time.Second) // a life in whole seconds is the longest to write
 	if cfg.Ring == nil {

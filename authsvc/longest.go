@@ -42,6 +42,15 @@ func (f *Forecaster) Longest(x Example) (budget.Reply, error) {
 	return r, nil
 }
 
+// Names is the table that the cookies of the forecast have codes of.
+func (f *Forecaster) Names() *keys.Names {
+	key, err := f.s.hub.ring.Load().Current(keys.SessionCookie, f.s.now())
+	if err != nil {
+		return nil
+	}
+	return key.Names()
+}
+
 // inCookie is the data as the cookie has it at its longest; nil if there is none.
 func (f *Forecaster) inCookie(raw []byte) ([]byte, error) {
 	stored := f.s.cfg.StoredFields

@@ -37,7 +37,7 @@ var rooms = map[string][]string{
 	"authsvc/redisstore":    {"keys", "tokens", "tokens/revocation", "keys/redisclient", "authsvc"},
 	"authsvc/storetest":     {"keys", "tokens", "tokens/revocation", "authsvc"},
 	"authsvc/users":         {"tokens", "authsvc"},
-	"authsvc/sessionschema": {"authsvc"},
+	"authsvc/sessionschema": {"keys", "authsvc"},
 
 	"authsvc/storetest/redistest": {}, // starts real Redis servers for tests
 }

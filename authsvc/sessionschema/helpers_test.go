@@ -4,15 +4,18 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"pgregory.net/rapid"
 
 	"github.com/sealring-dev/sealring/authsvc"
 	"github.com/sealring-dev/sealring/authsvc/sessionschema"
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
@@ -51,6 +54,34 @@ func sessions(data doc) doc {
 			"data":     data,
 		},
 	}
+}
+
+// duties are roles with long names.
+var duties = func() (list []any) {
+	for _, place := range []string{"finance", "logistics", "procurement", "research"} {
+		for _, thing := range []string{"ledgers", "contracts", "parcels", "vendors"} {
+			list = append(list, place+"."+thing+".view", place+"."+thing+".edit")
+		}
+	}
+	return list
+}()
+
+// withDuties is a schema of sessions with up to 60 roles of those.
+func withDuties(d doc) doc {
+	d["properties"].(doc)["roles"] = doc{"type": "array", "maxItems": 60, "items": doc{"enum": duties}}
+	return d
+}
+
+// someNames is a table with the longer half of those roles, a scope and a short text.
+func someNames(t testing.TB) *keys.Names {
+	t.Helper()
+	list := []string{"orders:read", "x"}
+	for _, v := range duties[len(duties)/2:] {
+		list = append(list, v.(string))
+	}
+	names, err := keys.NewNames(list)
+	must(t, err)
+	return names
 }
 
 // drawData draws the schema of an object.
@@ -222,16 +253,19 @@ func drawMembers(t *rapid.T, d doc) doc {
 	return value
 }
 
-// drawSession draws a session that sessions(data) allows.
-func drawSession(t *rapid.T, data doc) authsvc.Example {
+// drawSession draws a session that sessions(data) allows, or withDuties of it.
+func drawSession(t *rapid.T, data doc, dutiful bool) authsvc.Example {
 	raw, err := json.Marshal(drawMembers(t, data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	role := rapid.StringOfN(rapid.RuneFrom(nil, claimLetters), 1, 12, -1)
+	roles := rapid.SliceOfN(rapid.OneOf(rapid.Just("x"), rapid.StringOfN(rapid.RuneFrom(nil, claimLetters), 1, 12, -1)), 0, 4)
+	if dutiful {
+		roles = rapid.SliceOfN(rapid.Map(rapid.SampledFrom(duties), func(v any) string { return v.(string) }), 0, 60)
+	}
 	return authsvc.Example{
 		Subject: rapid.StringMatching("[0-9a-f-]{1,36}").Draw(t, "subject"), Audience: []string{"orders"},
-		Roles: rapid.SliceOfN(role, 0, 4).Draw(t, "roles"),
+		Roles: roles.Draw(t, "roles"),
 		Scope: rapid.SliceOfN(rapid.SampledFrom([]string{"orders:read", "orders:write", "openid"}), 0, 3).Draw(t, "scope"),
 		Data:  raw,
 	}
@@ -242,7 +276,17 @@ func cookie(r budget.Reply) int { return r.Cookies[0].Size() }
 
 func forecaster(t testing.TB, stored ...string) *authsvc.Forecaster {
 	t.Helper()
-	f, err := authsvc.NewForecaster(authsvc.Config{Issuer: "https://auth.example.com", Audiences: []string{"orders"}, StoredFields: stored})
+	return forecasterWith(t, nil, stored...)
+}
+
+// forecasterWith makes one whose sealing keys have such a table.
+func forecasterWith(t testing.TB, names *keys.Names, stored ...string) *authsvc.Forecaster {
+	t.Helper()
+	plan := keys.DefaultPlan()
+	plan.Names = names
+	ring, err := keys.NewRing(plan, keys.ES256, time.Now())
+	must(t, err)
+	f, err := authsvc.NewForecaster(authsvc.Config{Issuer: "https://auth.example.com", Audiences: []string{"orders"}, StoredFields: stored, Ring: ring})
 	must(t, err)
 	return f
 }
@@ -259,4 +303,15 @@ func random(list []string) (out []string) {
 		out = append(out, b.String())
 	}
 	return out
+}
+
+// anyOf takes as many of those, in no order that would help to squeeze them.
+func anyOf(all []string) func([]string) []string {
+	return func(list []string) (out []string) {
+		rng := rand.New(rand.NewPCG(1, 2))
+		for range list {
+			out = append(out, all[rng.IntN(len(all))])
+		}
+		return out
+	}
 }

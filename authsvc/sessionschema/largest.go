@@ -10,6 +10,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/keys"
 )
 
 // Largest is the largest session that a schema allows.
@@ -30,8 +31,9 @@ type Largest struct {
 // patternProperties, maxProperties and propertyNames of objects; minimum and maximum
 // of integers. A number that is no integer counts 32 bytes, the most that any may
 // have. Of what no cookie has room for, Session has as much as no cookie has room
-// for.
-func (s *Schema) Largest() Largest {
+// for. A role, scope or audience in names, the table of the sealing keys, counts as
+// its code, and any other text as if it could not be squeezed.
+func (s *Schema) Largest(names *keys.Names) Largest {
 	var l Largest
 	left := maxSteps
 	claim := func(name string, in terms) extent {
@@ -46,9 +48,9 @@ func (s *Schema) Largest() Largest {
 	}
 	x := &l.Session
 	x.Subject, _ = claim(subject, claimTerms{}).value.(string)
-	x.Audience = claim(audience, claimTerms{}).texts()
-	x.Scope = claim(scope, scopeTerms{}).texts()
-	x.Roles = claim(roles, claimTerms{}).texts()
+	x.Audience = claim(audience, claimTerms{names: names}).texts()
+	x.Scope = claim(scope, scopeTerms{claimTerms{names: names}}).texts()
+	x.Roles = claim(roles, claimTerms{names: names}).texts()
 	if e := claim(data, dataTerms{}); l.Unbounded == nil && !e.none {
 		x.Data = e.object()
 	}
@@ -95,8 +97,9 @@ func closed(s *jsonschema.Schema) bool {
 // come to by a $ref: more, and what is left is said to have no bound.
 const maxSteps = 1 << 16
 
-// enough is more than a cookie has room for, whatever else is in it.
-const enough = 2 * maxText
+// enough is more than a cookie has room for, in bytes and in bits, whatever else
+// is in it.
+const enough = 2 * 8 * maxText
 
 // extent is how large a value can be at most, and one that is as large; or the
 // places that make it unbounded.

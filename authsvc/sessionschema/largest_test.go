@@ -13,6 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens/budget"
 )
 
@@ -21,16 +22,23 @@ var claimLetters = &unicode.RangeTable{R16: []unicode.Range16{{Lo: 'a', Hi: 'z',
 // No session of a schema takes a byte more than what the schema was said to
 // allow. SEALRING_FULL=1: 100,000 sessions of 1,000 schemas.
 func TestNoSessionIsLargerThanTheLargestOfItsSchema(t *testing.T) {
-	f := forecaster(t)
+	plain, coded := forecaster(t), forecasterWith(t, someNames(t))
 	each := 20
 	if os.Getenv("SEALRING_FULL") != "" {
 		each = 1000
 	}
 	count := 0
 	rapid.Check(t, func(t *rapid.T) {
-		data := drawData(t)
-		s := parse(t, sessions(data))
-		l := s.Largest()
+		data, f, described := drawData(t), plain, sessions
+		if rapid.Bool().Draw(t, "table") {
+			f = coded
+		}
+		dutiful := rapid.Bool().Draw(t, "duties")
+		if dutiful {
+			described = func(d doc) doc { return withDuties(sessions(d)) }
+		}
+		s := parse(t, described(data))
+		l := s.Largest(f.Names())
 		if l.Unbounded != nil {
 			t.Fatalf("no bound: %v", l.Unbounded)
 		}
@@ -41,7 +49,7 @@ func TestNoSessionIsLargerThanTheLargestOfItsSchema(t *testing.T) {
 		limits, _ := budget.Find(budget.Portable)
 		most := limits.Read(bound)
 		for range each {
-			x := drawSession(t, data)
+			x := drawSession(t, data, dutiful)
 			if err := s.Check(x); err != nil {
 				t.Fatalf("%+v: %v", x, err)
 			}
@@ -61,41 +69,72 @@ func TestNoSessionIsLargerThanTheLargestOfItsSchema(t *testing.T) {
 }
 
 // The bound is no more than a tenth above the answer to a login that there is.
-// The data counts to the byte. The texts of claims count as if they could not be
-// squeezed, which shows in the cookie most where there is little data.
+// The data counts to the byte, and so do roles for which there is a table. Other
+// texts of claims count as if they could not be squeezed: that shows in the cookie
+// where there is little data, and most where the roles are those of an enum.
 func TestTheLargestOfASchemaIsNearlyReached(t *testing.T) {
-	f := forecaster(t)
-	answers, cookies, found, missed := 0.0, 0.0, 0, 0
-	rapid.Check(t, func(t *rapid.T) {
-		s := parse(t, sessions(drawData(t)))
-		l := s.Largest()
-		bound, err := f.Longest(l.Session)
-		if err != nil {
-			t.Skip("too large to be sealed")
+	var all []string
+	for _, v := range duties {
+		all = append(all, v.(string))
+	}
+	table, err := keys.NewNames(all)
+	must(t, err)
+	for name, c := range map[string]struct {
+		forecaster *authsvc.Forecaster
+		described  func(doc) doc
+		roles      func([]string) []string
+		most       float64 // that an answer may be below the bound
+	}{
+		"roles that can be anything":             {forecaster(t), sessions, random, 0.10},
+		"roles of an enum, which are in a table": {forecasterWith(t, table), func(d doc) doc { return withDuties(sessions(d)) }, anyOf(all), 0.10},
+		"roles of an enum, without a table":      {forecaster(t), func(d doc) doc { return withDuties(sessions(d)) }, anyOf(all), 1.5},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answers, cookies, found, missed := 0.0, 0.0, 0, 0
+			rapid.Check(t, func(t *rapid.T) {
+				s := parse(t, c.described(drawData(t)))
+				l := s.Largest(c.forecaster.Names())
+				bound, err := c.forecaster.Longest(l.Session)
+				if err != nil {
+					t.Skip("too large to be sealed")
+				}
+				x := l.Session
+				x.Roles = c.roles(x.Roles)
+				if s.Check(x) != nil {
+					missed++ // a pattern, or items that must differ
+					return
+				}
+				got, err := c.forecaster.Login(x)
+				if err != nil {
+					t.Fatal(err)
+				}
+				found++
+				if said, is := part(bound.Parts, "data"), part(got.Parts, "data"); said != is {
+					t.Fatalf("%d bytes of data were said, this session has %d: %s", said, is, x.Data)
+				}
+				cookies = max(cookies, over(cookie(bound), cookie(got)))
+				answers = max(answers, over(bound.Response().Size(), got.Response().Size()))
+				if answers > c.most {
+					t.Fatalf("%d bytes were said, this answer has %d: %s", bound.Response().Size(), got.Response().Size(), x.Data)
+				}
+			})
+			t.Logf("above what there is: answers up to %.1f %%, their cookies %.1f %%, in %d schemas; for %d no session was made", 100*answers, 100*cookies, found, missed)
+			if missed > found {
+				t.Error("for most schemas no session was made")
+			}
+		})
+	}
+}
+
+func TestATextThatTheTableHasIsNotTakenForTheLargest(t *testing.T) {
+	d := sessions(doc{"type": "object", "additionalProperties": false})
+	d["properties"].(doc)["roles"] = doc{"type": "array", "maxItems": 2, "items": doc{"type": "string", "pattern": "^[a-z]$"}}
+	names, err := keys.NewNames([]string{"a", "z", "b"})
+	must(t, err)
+	for _, role := range parse(t, d).Largest(names).Session.Roles {
+		if _, known := names.Find(role); known || len(role) != 1 {
+			t.Errorf("%q", role)
 		}
-		x := l.Session
-		x.Roles = random(x.Roles)
-		if s.Check(x) != nil {
-			missed++ // a pattern, or items that must differ
-			return
-		}
-		got, err := f.Login(x)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found++
-		if said, is := part(bound.Parts, "data"), part(got.Parts, "data"); said != is {
-			t.Fatalf("%d bytes of data were said, this session has %d: %s", said, is, x.Data)
-		}
-		cookies = max(cookies, over(cookie(bound), cookie(got)))
-		answers = max(answers, over(bound.Response().Size(), got.Response().Size()))
-		if answers > 0.10 {
-			t.Fatalf("%d bytes were said, this answer has %d: %s", bound.Response().Size(), got.Response().Size(), x.Data)
-		}
-	})
-	t.Logf("above what there is: answers up to %.1f %%, their cookies %.1f %%, in %d schemas; for %d no session was made", 100*answers, 100*cookies, found, missed)
-	if missed > found {
-		t.Error("for most schemas no session was made")
 	}
 }
 
@@ -133,14 +172,14 @@ func TestWhatHasNoBoundIsNamed(t *testing.T) {
 		"several": {closed(doc{"b": doc{"type": "string"}, "a": doc{"type": "object"}}),
 			[]string{"/data/a/* (additionalProperties)", "/data/b (maxLength)"}},
 	} {
-		if got := parse(t, sessions(c.data)).Largest().Unbounded; !slices.Equal(got, c.want) {
+		if got := parse(t, sessions(c.data)).Largest(nil).Unbounded; !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
 		}
 	}
 	open := sessions(closed(doc{}))
 	open["additionalProperties"] = true
 	delete(open["properties"].(doc), "roles")
-	if got := parse(t, open).Largest().Unbounded; !slices.Equal(got, []string{"/roles"}) {
+	if got := parse(t, open).Largest(nil).Unbounded; !slices.Equal(got, []string{"/roles"}) {
 		t.Errorf("roles that are not described: %q", got)
 	}
 }
@@ -175,7 +214,7 @@ func TestTheLargestDataOfASchema(t *testing.T) {
 		if data["additionalProperties"] == nil {
 			data["additionalProperties"] = false
 		}
-		l := parse(t, sessions(data)).Largest()
+		l := parse(t, sessions(data)).Largest(nil)
 		var got, wanted any
 		if l.Unbounded != nil {
 			t.Errorf("%s: no bound for %q", want, l.Unbounded)
@@ -207,7 +246,7 @@ func TestAHugeSchemaIsOverQuickly(t *testing.T) {
 		deep = doc{"type": "object", "additionalProperties": false, "properties": doc{
 			"a": doc{"type": "array", "maxItems": 1_000_000_000, "items": deep}, "b": doc{"type": "string", "maxLength": 1_000_000_000}}}
 	}
-	l := parse(t, sessions(deep)).Largest()
+	l := parse(t, sessions(deep)).Largest(nil)
 	if l.Unbounded != nil || len(l.Session.Data) > 1<<20 {
 		t.Errorf("%d bytes, no bound: %q", len(l.Session.Data), l.Unbounded)
 	}
@@ -215,7 +254,7 @@ func TestAHugeSchemaIsOverQuickly(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := f.Longest(parse(t, sessions(doc{"type": "object", "additionalProperties": false, "properties": doc{
-		"a": doc{"type": "array", "maxItems": 2000, "items": doc{"type": "integer", "minimum": 0, "maximum": 9}}}})).Largest().Session); err != nil {
+		"a": doc{"type": "array", "maxItems": 2000, "items": doc{"type": "integer", "minimum": 0, "maximum": 9}}}})).Largest(nil).Session); err != nil {
 		t.Errorf("more values than data may have, of 2 kB: %v", err)
 	}
 }
@@ -223,14 +262,14 @@ func TestAHugeSchemaIsOverQuickly(t *testing.T) {
 func TestASchemaWhoseSubjectIsNoTextIsNoPanic(t *testing.T) {
 	s := sessions(doc{"type": []string{"object", "null"}, "additionalProperties": false})
 	s["properties"].(doc)["subject"] = doc{"type": "array", "maxItems": 0}
-	if l := parse(t, s).Largest(); l.Session.Subject != "" || len(l.Session.Data) < len(`{}`) {
+	if l := parse(t, s).Largest(nil); l.Session.Subject != "" || len(l.Session.Data) < len(`{}`) {
 		t.Errorf("%+v", l)
 	}
 }
 
 func TestAStoredFieldCountsAsItsPointer(t *testing.T) {
 	data := doc{"type": "object", "additionalProperties": false, "properties": doc{"theme": doc{"enum": []string{"light", "dark"}}}}
-	x := parse(t, sessions(data)).Largest().Session
+	x := parse(t, sessions(data)).Largest(nil).Session
 	without, err := forecaster(t).Longest(x)
 	must(t, err)
 	with, err := forecaster(t, "cart").Longest(x)

@@ -3,14 +3,17 @@ package sessionschema
 import (
 	"bytes"
 	"encoding/json"
+	"math/bits"
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
 	"github.com/sealring-dev/sealring/authsvc"
+	"github.com/sealring-dev/sealring/keys"
 )
 
-// terms are how a part of a session is counted: by what it adds to a cookie.
+// terms are how a part of a session is counted: by what it adds to a cookie, the
+// data in bytes and claims in bits.
 type terms interface {
 	types(*jsonschema.Schema) []string // of a value; nil: any
 	width(rune) int                    // bytes of a character; 0: it can not be there
@@ -20,7 +23,8 @@ type terms interface {
 	listSize(items int) int            // of an array, beside its items
 	objectSize(members int) int        // of an object, beside its members
 	memberSize(member) int
-	sizeOf(v any) int // of a value that the schema has itself
+	sizeOf(v any) int       // of a value that the schema has itself
+	known(text string) bool // there is a code for it
 }
 
 // What is let in whatever a schema says: see package tokens.
@@ -62,6 +66,8 @@ func (dataTerms) memberSize(m member) int {
 	return len(encode(m.name)) + len(`:`) + m.size
 }
 
+func (dataTerms) known(string) bool { return false }
+
 func (dataTerms) sizeOf(v any) int {
 	whole := encode(map[string]any{"v": v})
 	if plain, err := authsvc.PlainData(whole); err == nil { // else no data has it
@@ -70,8 +76,12 @@ func (dataTerms) sizeOf(v any) int {
 	return len(whole) - len(`{"v":}`)
 }
 
-// claimTerms count the texts of a claim, which a cookie has as they are.
-type claimTerms struct{ dataTerms }
+// claimTerms count the texts of a claim: a cookie, and a refresh token, has each
+// with its length in one byte, or the code of one for which there is a table.
+type claimTerms struct {
+	dataTerms
+	names *keys.Names
+}
 
 func (claimTerms) width(c rune) int {
 	if c < ' ' || c >= 0x7F && c <= 0x9F || c == '\u2028' || c == '\u2029' {
@@ -80,13 +90,18 @@ func (claimTerms) width(c rune) int {
 	return max(0, utf8.RuneLen(c))
 }
 
-func (claimTerms) textSize(bytes int) int { return 1 + bytes }
-func (claimTerms) longest() int           { return maxClaim }
-func (claimTerms) items() int             { return maxList }
-func (claimTerms) listSize(int) int       { return 1 }
-func (claimTerms) sizeOf(v any) int {
+func (t claimTerms) code() int              { return bits.Len(uint(t.names.Len())) }
+func (t claimTerms) textSize(bytes int) int { return t.code() + 8*(1+bytes) }
+func (claimTerms) longest() int             { return maxClaim }
+func (claimTerms) items() int               { return maxList }
+func (claimTerms) listSize(int) int         { return 8 }
+func (t claimTerms) known(text string) bool { _, ok := t.names.Find(text); return ok }
+func (t claimTerms) sizeOf(v any) int {
 	s, _ := v.(string) // nothing else is in a claim
-	return 1 + len(s)
+	if t.known(s) {
+		return t.code()
+	}
+	return t.textSize(len(s))
 }
 
 // scopeTerms are those of the scope, which is of ASCII (RFC 6749 §3.3).

@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/sealring-dev/sealring/keys"
 )
 
 // formats are the longest texts of those formats that have one.
@@ -33,7 +35,7 @@ func (w walk) text(s *jsonschema.Schema, at string) extent {
 	}
 	if s.Format != nil {
 		if longest, ok := formats[s.Format.Name]; ok && len(longest) <= n && len(longest) <= shape.bytes {
-			return extent{size: w.textSize(len(longest)), value: longest}
+			return extent{size: w.textSize(len(longest)), value: w.uncoded(longest)}
 		}
 	}
 	if n == math.MaxInt && shape.most == math.MaxInt {
@@ -41,7 +43,16 @@ func (w walk) text(s *jsonschema.Schema, at string) extent {
 	}
 	text := shape.longest(n)
 	bytes := min(shape.size(n), w.longest())
-	return extent{size: w.textSize(bytes), value: w.fitted(text, bytes)}
+	return extent{size: w.textSize(bytes), value: w.uncoded(w.fitted(text, bytes))}
+}
+
+// uncoded is the text, or one of the same size, for which there is no code: where
+// a schema has no enum, the largest is not one that the table has.
+func (w walk) uncoded(text string) string {
+	for i := 1; w.known(text) && i <= keys.MaxNames; i++ {
+		text = variant(strings.Repeat("x", len(text)), i)
+	}
+	return text
 }
 
 // fitted is the text at so many bytes: cut where it has more, and longer than the

@@ -59,7 +59,7 @@ func perLine(l budget.Limit) string {
 }
 
 // answerSettings are what makes the answer to a login larger or smaller.
-var answerSettings = []string{"issuer", "audiences", "app_origins", "stored_fields", "alg", "access_ttl", "idle_ttl", "session_ttl"}
+var answerSettings = []string{"issuer", "audiences", "app_origins", "stored_fields", "short_names", "alg", "access_ttl", "idle_ttl", "session_ttl"}
 
 // anyIssuer stands for one that is not known.
 const anyIssuer = "https://auth.example.com"
@@ -74,7 +74,9 @@ func (a *app) forecaster() (*authsvc.Forecaster, error) {
 	if err := checkIssuer(s.Issuer); err != nil {
 		return nil, usageError{err}
 	}
-	ring, err := keys.NewRing(keys.DefaultPlan(), keys.Alg(s.Alg), time.Now())
+	plan := keys.DefaultPlan()
+	plan.Names = s.ShortNames
+	ring, err := keys.NewRing(plan, keys.Alg(s.Alg), time.Now())
 	if err != nil {
 		return nil, usagef("alg: %w", err)
 	}

@@ -26,7 +26,9 @@ FILE (- for standard input; without it, session_schema) describes a session as
 With session_schema the service begins no other session with cookies.
 
 No session that the schema allows takes a byte more than what is said. The data
-counts to the byte, texts of claims as if they could not be squeezed. The keywords
+counts to the byte; a role, scope or audience that is in short_names as its code; and any
+other text of a claim as if it could not be squeezed, which is far too much for the
+roles of an enum: put these into short_names. The keywords
 that set bounds are type, enum, const, $ref, allOf, anyOf and oneOf; maxLength,
 pattern (from ^ to $) and the formats date, uuid, ipv4 and ipv6; maxItems, items and
 prefixItems; properties, additionalProperties, patternProperties, maxProperties
@@ -68,7 +70,7 @@ func (w weigher) weighSchema(file string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
-	largest := schema.Largest()
+	largest := schema.Largest(w.forecaster.Names())
 	if largest.Unbounded != nil {
 		return w.tellUnbounded(file, largest.Unbounded)
 	}

@@ -41,6 +41,7 @@ type settings struct {
 	StateLost     string
 	StoredFields  []string
 	SessionSchema string
+	ShortNames    *keys.Names
 	Peers         []string
 
 	LogLevel string
@@ -94,6 +95,7 @@ func (s *settings) declared() []setting {
 		text("state_lost", &s.StateLost, "relogin", "what becomes of a refresh token older than the memory of a store that was emptied: relogin (its owner logs in again) or adopt (it is taken, and what was revoked in the store that is gone may come back with it)"),
 
 		text("session_schema", &s.SessionSchema, "", "file with a JSON Schema of sessions (sealring budget schema --help): no session with cookies begins, and no data of one is changed, that it does not allow; empty: none"),
+		table("short_names", &s.ShortNames, "roles, scopes and audiences that take a few bits in a cookie and not their whole length: some 300, of 8 KiB at most; the sealing keys that `sealring keys init` and `keys rotate` make have them, and so each opens what it has sealed; empty: those of the ring, or none"),
 		list("stored_fields", &s.StoredFields, "fields of the data of sessions that are kept in the store and not in the cookie, which has a pointer in their place, such as cart; at most 16"),
 
 		text("log_level", &s.LogLevel, "info", "debug, info, warn or error"),
@@ -139,6 +141,6 @@ func (s *settings) plan() keys.Plan {
 	life[keys.AccessToken] = s.AccessTTL
 	life[keys.SessionCookie] = max(life[keys.SessionCookie], idle)
 	life[keys.RefreshToken] = max(life[keys.RefreshToken], idle)
-	p.Life = life
+	p.Life, p.Names = life, s.ShortNames
 	return p
 }

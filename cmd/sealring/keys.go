@@ -15,7 +15,7 @@ import (
 // follows from.
 var (
 	ringOnly  = append([]string{"data", "master_key", "other_master_key"}, redisUses...)
-	ringTimes = append([]string{"profile", "access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age"}, ringOnly...)
+	ringTimes = append([]string{"profile", "access_ttl", "idle_ttl", "session_ttl", "clock_skew", "jwks_max_age", "short_names"}, ringOnly...)
 	adminUses = []string{"admin_url", "admin_listen", "admin_token"}
 )
 
@@ -106,6 +106,7 @@ type keyView struct {
 	Reason      string       `json:"reason,omitempty"`
 	KeptUntil   time.Time    `json:"kept_until,omitzero"` // of a revoked key: when its revocation may be forgotten
 	Seals       uint64       `json:"seals,omitempty"`
+	ShortNames  int          `json:"short_names,omitempty"` // how many it has codes for
 }
 
 var keysHead = []string{"KID", "PURPOSE", "ALG", "STATE", "SIGNS FROM", "SIGNS UNTIL", "VERIFIED UNTIL", "REVOKED", "REASON"}
@@ -124,7 +125,7 @@ func viewKeys(ring *keys.Ring, now time.Time) (views []keyView, rows [][]string)
 func viewKey(ring *keys.Ring, k keys.Key, now time.Time) keyView {
 	state, _ := ring.State(k.ID, now)
 	v := keyView{ID: k.ID, Purpose: k.Purpose, Alg: k.Alg, State: state, PublishAt: k.PublishAt,
-		SignFrom: k.SignFrom, SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason, Seals: k.Seals}
+		SignFrom: k.SignFrom, SignUntil: k.SignUntil, VerifyUntil: k.VerifyUntil, RevokedAt: k.RevokedAt, Reason: k.Reason, Seals: k.Seals, ShortNames: k.Names().Len()}
 	if k.RevokedAt.IsZero() {
 		return v
 	}

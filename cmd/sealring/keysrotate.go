@@ -33,7 +33,8 @@ verifier can lack them, make new standbys, and print the moment of each step:
 
 A running service takes the new ring over by itself. Nothing that was signed or
 sealed before is refused for it. Lifetimes that are longer than those the ring
-was made for are written into the ring.
+was made for are written into the ring, and so is short_names: the new standbys
+have them, which seal after the next rotation.
 
 A clock that is far off spoils a ring: keys that are still needed are dropped,
 and what is scheduled comes too late. So the ring's last change, Redis and the

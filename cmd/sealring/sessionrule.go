@@ -39,13 +39,13 @@ func (s *settings) sessionRule(cfg authsvc.Config, log *slog.Logger) (func(auths
 
 // fitsAll says why not every session of a schema is within the budget.
 func fitsAll(schema *sessionschema.Schema, cfg authsvc.Config) error {
-	largest := schema.Largest()
-	if largest.Unbounded != nil {
-		return fmt.Errorf("%s has no bound", largest.Unbounded[0])
-	}
 	f, err := authsvc.NewForecaster(cfg)
 	if err != nil {
 		return err
+	}
+	largest := schema.Largest(f.Names())
+	if largest.Unbounded != nil {
+		return fmt.Errorf("%s has no bound", largest.Unbounded[0])
 	}
 	names := cfg.BudgetProfiles
 	if len(names) == 0 {

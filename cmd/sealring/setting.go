@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/sealring-dev/sealring/keys"
 	"github.com/sealring-dev/sealring/tokens"
 )
 
@@ -90,6 +91,20 @@ func list(name string, into *[]string, help string) setting {
 		}
 		return nil
 	}}
+}
+
+// table is a list of names that sealing keys have codes for.
+func table(name string, into **keys.Names, help string) setting {
+	var items []string
+	d := list(name, &items, help)
+	read := d.parse
+	d.parse = func(v string) (err error) {
+		if err = read(v); err == nil {
+			*into, err = keys.NewNames(items)
+		}
+		return err
+	}
+	return d
 }
 
 func secret(name string, into *tokens.Secret, help string) setting {
