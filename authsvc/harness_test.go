@@ -134,8 +134,12 @@ func (w *world) start(change ...func(*authsvc.Config)) {
 		if err := <-done; err != nil {
 			t.Errorf("Run: %v", err)
 		}
-		for _, s := range servers {
-			_ = s.Close()
+		for _, s := range servers { // what is being answered comes first, as in the program
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			if s.Shutdown(ctx) != nil {
+				_ = s.Close()
+			}
+			cancel()
 		}
 		if err := store.Close(); err != nil {
 			t.Errorf("closing the store: %v", err)
