@@ -152,11 +152,15 @@ func (s *Service) changeData(ctx context.Context, c *dataCaller, patch map[strin
 		}
 	}
 	p, err := s.sessionReply(&c.claims, c.held, v.state, c.now)
-	if err == nil && p.cookies != nil {
-		err = s.judge(p, base)
-	}
 	if err != nil || !changed {
 		return p, err
+	}
+	next, err := s.refreshed(c, v.state)
+	if err == nil {
+		err = s.judge(next, base)
+	}
+	if err != nil {
+		return nil, err
 	}
 	written, err := s.writeData(ctx, c.claims.SessionID, v, fields, c.held.SessionEnd, c.now)
 	if err != nil || !written {
@@ -193,4 +197,22 @@ func versionConflict(path string, at uint32) error {
 		detail = fmt.Sprintf("%s was changed by version %d", quote(strings.ReplaceAll(strings.TrimSuffix(path, dataPath), dataPath, ".")), at)
 	}
 	return &problem{status: 412, code: openapi.ProblemCodeVersionConflict, title: "The session has been changed meanwhile", detail: detail}
+}
+
+// refreshed is what a refresh of a session with such data is answered, at its longest.
+// A change is held against that and not against its own answer, which has one cookie
+// less: a session whose refresh does not fit ends with its access token.
+func (s *Service) refreshed(c *dataCaller, state *dataState) (*reply, error) {
+	data, err := state.json()
+	if err != nil {
+		return nil, err
+	}
+	g := &grant{claims: c.claims, end: c.held.SessionEnd, cookie: true, data: data, version: state.Version}
+	g.idleEnd = earlier(c.now.Add(s.cfg.IdleTTL).Truncate(time.Second), g.end)
+	g.claims.ExpiresAt = earlier(c.now.Add(s.cfg.AccessTTL).Truncate(time.Second), g.end)
+	g.refresh = &tokens.Refresh{
+		SessionID: c.claims.SessionID, IssuedAt: c.now.UnixMilli(), Subject: c.claims.Subject, ClientID: loginClient,
+		Audience: c.claims.Audience, AuthTime: c.claims.AuthTime, IdleEnd: g.idleEnd, SessionEnd: g.end, Cookie: true,
+	}
+	return s.reply(g, c.now)
 }

@@ -350,3 +350,34 @@ func TestAServiceWithoutAPlaceForDataSaysSo(t *testing.T) {
 	w.get("/v1/session", session(t, in)).want(t, 200, "")
 	w.post("/v1/refresh", "", withCookies(in.cookies...)).want(t, 200, "")
 }
+
+// A change that fits by itself, and whose session could then not be refreshed any
+// more, is refused: the session would end with its access token.
+func TestAChangeLeavesRoomForTheRefresh(t *testing.T) {
+	w := newWorld(t)
+	in := w.loginWith(`{}`)
+	jar, fits, refused := in, 0, false
+	for n := 0; !refused && n < 200; n++ {
+		a := w.patch(fmt.Sprintf(`{"f%d":"%0100d"}`, n, n), session(t, jar))
+		switch a.status {
+		case 200:
+			jar, fits = a, fits+1
+		case 413:
+			refused = true
+		default:
+			t.Fatalf("%d %s", a.status, a.body)
+		}
+	}
+	if !refused || fits < 3 {
+		t.Fatalf("%d changes, refused: %v", fits, refused)
+	}
+	s, err := tokens.OpenSession(jar.cookie(t, "__Host-session").Value, w.ring, time.Now())
+	must(t, err)
+	c, err := tokens.Verify(s.Token, w.ring, tokens.Expect{Issuer: w.issuer, Audiences: []string{"orders"}}, time.Now())
+	must(t, err)
+	sid := c.SessionID
+	old := w.sealed(func(r *tokens.Refresh) {
+		r.SessionID, r.Cookie = sid, true
+	})
+	w.post("/v1/refresh", "", withCookies(jar.cookie(t, "__Host-session"), &http.Cookie{Name: "__Secure-refresh", Value: old})).want(t, 200, "")
+}
