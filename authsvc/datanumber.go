@@ -54,15 +54,17 @@ func plainNumbers(v any) any {
 const maxPlain = 32
 
 // plainNumber writes a number in full, where that takes at most maxPlain
-// characters, and else as its digits and an exponent: by its value alone.
+// characters, and else as its digits and an exponent: by its value alone. What is
+// nearer to 0 than a float64 can be is 0, as who reads it will see it: to know
+// 1e-999999999 exactly takes more memory than there is.
 func plainNumber(n json.Number) json.Number {
+	if f, err := n.Float64(); err == nil && f == 0 {
+		return "0"
+	}
 	text, negative := strings.CutPrefix(n.String(), "-")
 	mantissa, power, _ := strings.Cut(strings.ToLower(text), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
 	digits := strings.TrimLeft(whole+fraction, "0")
-	if digits == "" {
-		return "0"
-	}
 	exponent := 0
 	if power != "" {
 		var err error
