@@ -27,6 +27,9 @@ var known = []Profile{
 	{Name: "tomcat", Title: "Apache Tomcat 10.1", Limits: []Limit{
 		{Measure: RequestHead, Bytes: 8192, Source: "maxHttpRequestHeaderSize: 400"},
 	}},
+	{Name: "jetty", Title: "Eclipse Jetty", Limits: []Limit{ // 9.4 takes some 20 bytes more: names of lines that it knows count nothing
+		{Measure: RequestHead, Bytes: 8192, Documented: true, Source: "documentation: HttpConfiguration, requestHeaderSize: 431"},
+	}},
 	{Name: "node", Title: "Node.js 20", Limits: []Limit{
 		{Measure: RequestTexts, Bytes: 16383, Source: "--max-http-header-size 16 KiB, without what is between the texts: 431"},
 	}},
