@@ -216,7 +216,11 @@ func partsOf(c *tokens.Claims) []budget.Part {
 	}
 }
 
-func jsonSize(v any) int {
+// jsonSize is the size of a claim; 0 of an empty one, which is left out.
+func jsonSize[T string | []string](v T) int {
+	if len(v) == 0 {
+		return 0
+	}
 	b, _ := json.Marshal(v) // of strings: can not fail
 	return len(b)
 }
